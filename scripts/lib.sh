@@ -54,10 +54,12 @@ run_logged()
 	local log=$1 pid rc=0 last=0 now
 
 	shift
-	"$@" >"$log" 2>&1 &
+	set -m # a process group of its own, so that all of it can be ended
+	"$@" >"$log" 2>&1 </dev/null &
 	pid=$!
+	set +m
 	# shellcheck disable=SC2064 # expand now: this pid, not a later one
-	trap "kill $pid 2>/dev/null; wait $pid 2>/dev/null; exit 130" INT TERM
+	trap "kill -- -$pid 2>/dev/null; wait $pid 2>/dev/null; exit 130" INT TERM
 	while kill -0 "$pid" 2>/dev/null; do
 		sleep 0.5
 		now=$SECONDS
