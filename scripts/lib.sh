@@ -77,3 +77,21 @@ run_logged()
 	       "$*" "$rc" "$log" >&2
 	return "$rc"
 }
+
+# t NAME COMMAND...: a test that passes if the command does; one line of TAP,
+# and what the command printed if it fails.
+TESTS=0
+t()
+{
+	local name=$1 out rc=0
+
+	shift
+	TESTS=$((TESTS + 1))
+	out=$("$@" 2>&1 </dev/null) || rc=$?
+	if [ "$rc" -eq 0 ]; then
+		echo "ok $TESTS $name"
+	else
+		echo "not ok $TESTS $name"
+		tail -n 40 <<<"$out" | sed 's/^/# /'
+	fi
+}
