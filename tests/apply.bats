@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
 load helper
+bats_require_minimum_version 1.5.0
 
 K() { git -C "$T/kernel" "$@"; }
 # What the tree holds, metadata of git apart.
@@ -47,7 +48,8 @@ state() { (cd "$T/kernel" && find . -path ./.git -prune -o -type f -print0 | sor
 
 @test "a git tree it does not apply to is not touched" {
 	git_kernel
-	sed -i '50s/.*/other/' "$T/kernel/mm/mprotect.c"; K commit -qam x --author 'U <u@x>' 2>/dev/null || commit "$T/kernel" x || { K add -A; commit "$T/kernel" x; }
+	sed -i '50s/.*/other/' "$T/kernel/mm/mprotect.c"
+	K add -A; commit "$T/kernel" x
 	state >"$T/before"; objects=$(K count-objects)
 	refused "patches/mm-call.patch: hunk 2 of mm/mprotect.c (at line 47) does not apply to Linux 7.3.4" scripts/apply
 	state | cmp - "$T/before"
@@ -81,10 +83,10 @@ state() { (cd "$T/kernel" && find . -path ./.git -prune -o -type f -print0 | sor
 @test "interrupted while it prepares: nothing is left" {
 	state >"$T/before"
 	mkdir "$T/bin"
-	printf '#!/bin/sh\ncase $* in *%s*) kill -TERM $PPID; sleep 1;; esac\nexec /usr/bin/mktemp "$@"\n' 'kernel/tools' >"$T/bin/mktemp"
-	chmod +x "$T/bin/mktemp"
+	printf '#!/bin/sh\ncase $* in *kernel/tools*) kill -TERM $PPID; touch %q;; esac\nexec %q "$@"\n' "$T/was" "$(command -v chmod)" >"$T/bin/chmod"
+	chmod +x "$T/bin/chmod"
 	run env PATH="$T/bin:$PATH" scripts/apply
-	[ "$status" -ne 0 ]
+	[ "$status" -eq 143 ] && [ -e "$T/was" ]
 	state | cmp - "$T/before"
 	[ ! -e "$T/kernel/tools" ]
 	scripts/apply

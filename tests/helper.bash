@@ -23,7 +23,7 @@ make_kernel()
 {
 	local v=${2:-7.3.4}
 
-	mkdir -p "$1/mm" "$1/scripts" "$1/include/linux"
+	mkdir -p "$1/mm"
 	printf '# SPDX\nVERSION = %s\nPATCHLEVEL = %s\nSUBLEVEL = %s\nEXTRAVERSION =\n' ${v//./ } >"$1/Makefile"
 	echo '# Kbuild' >"$1/Kbuild"
 	printf '*.o\n.config\n' >"$1/.gitignore"
