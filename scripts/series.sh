@@ -450,7 +450,7 @@ use_base()
 # is another one; sets TIP, and REF to it. Nothing is done twice.
 compose()
 {
-	local key
+	local key who
 
 	REPO=$BUILD/compose.git
 	use_base
@@ -462,13 +462,14 @@ compose()
 		mv -T "$WORK/compose.git" "$REPO"
 	fi
 	key=$(series_key)
-	TIP=$(cat "$REPO/composed-${1##*/}-$key" 2>/dev/null) || TIP=
+	who=$(printf %s "$IDENT" | sha256sum | cut -c 1-16)
+	TIP=$(cat "$REPO/composed-$who-$key" 2>/dev/null) || TIP=
 	if ! g --git-dir="$REPO" cat-file -e "$TIP^{commit}" 2>/dev/null; then
 		load_series
 		compose_onto "$REPO" "$BASE"
 		say "composed ${#NAMES[@]} patches on Linux $(commit_version "$REPO" "$BASE")"
-		rm -f "$REPO/composed-${1##*/}"-*
-		printf '%s\n' "$TIP" >"$REPO/composed-${1##*/}-$key"
+		rm -f "$REPO/composed-$who"-*
+		printf '%s\n' "$TIP" >"$REPO/composed-$who-$key"
 	fi
 	g --git-dir="$REPO" update-ref "$1" "$TIP"
 }

@@ -1,0 +1,63 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# The series itself, on the real kernel of the cache. Works in a copy of the
+# repository: the one under test is only read.
+
+setup_file()
+{
+	HERE=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+	export HERE COPY=$BATS_FILE_TMPDIR/repository
+	unset BUILD SERIES_IDENT SIGNOFF
+	mkdir "$COPY"
+	(cd "$HERE" && git ls-files -coz --exclude-standard | while IFS= read -r -d '' file; do
+		[ ! -e "$file" ] || printf '%s\0' "$file"
+	done | xargs -0 cp -a --parents -t "$COPY" --)
+	git -C "$COPY" init -q
+	git -C "$COPY" add -Af
+	git -C "$COPY" -c user.name=U -c user.email=u@example.org commit -qm copy
+	"$COPY/scripts/compose" >"$BATS_FILE_TMPDIR/tip"
+}
+
+setup()
+{
+	cd "$COPY" || return
+	tip=$(cat "$BATS_FILE_TMPDIR/tip")
+	export GIT_DIR=$COPY/build/compose.git
+	[ "$(git rev-list --count "base..$tip")" -gt 0 ] || skip "patches/series names no patch yet"
+}
+
+@test "tree and refresh leave the repository as it is" {
+	unset GIT_DIR
+	scripts/tree
+	# other commits with the same content, so that every patch is written anew
+	git -C build/linux -c user.name=U -c user.email=u@example.org rebase -q --force-rebase base
+	scripts/refresh
+	[ -z "$(git status --porcelain)" ] || { git status --porcelain; git diff | head -n 50; false; }
+	rm -rf build/linux
+}
+
+@test "git am of the mails on the pristine kernel gives the composed tree" {
+	(unset GIT_DIR; scripts/mailseries)
+	# only the files that are touched are checked out
+	git worktree add -q --no-checkout --detach "$BATS_TEST_TMPDIR/am" base
+	cd "$BATS_TEST_TMPDIR/am"
+	unset GIT_DIR
+	git config extensions.worktreeConfig true
+	git sparse-checkout set --no-cone '/mm/Makefile'
+	git checkout -q --detach base
+	mapfile -t mails < <(find "$COPY/build/series" -name '*.patch' ! -name '*-cover-letter.patch' | sort)
+	git -c user.name=U -c user.email=u@example.org am -q --keep-cr "${mails[@]}"
+	[ "$(git rev-parse 'HEAD^{tree}')" = "$(git rev-parse "$tip^{tree}")" ]
+}
+
+@test "every commit's MAINTAINERS names only files that are there" {
+	[ -f MAINTAINERS ] || skip "the series has no MAINTAINERS section"
+	for commit in $(git rev-list "base..$tip"); do
+		git ls-tree -r --name-only "$commit" >"$BATS_TEST_TMPDIR/files"
+		diff <(git show base:MAINTAINERS) <(git show "$commit:MAINTAINERS") |
+			sed -n 's/^> F:[[:space:]]*//p' | while IFS= read -r pattern; do
+			re=$(sed -e 's/[.+]/\\&/g' -e 's/\*/[^\/]*/g' -e 's/?/./g' <<<"$pattern")
+			grep -q "^$re" "$BATS_TEST_TMPDIR/files" || { echo "$commit: $pattern"; exit 1; }
+		done
+	done
+}
