@@ -89,6 +89,7 @@ state() { (cd "$T/kernel" && find . -path ./.git -prune -o -type f -print0 | sor
 	[ "$status" -eq 143 ] && [ -e "$T/was" ]
 	state | cmp - "$T/before"
 	[ ! -e "$T/kernel/tools" ]
+	rm "$T/bin/chmod"
 	scripts/apply
 }
 
