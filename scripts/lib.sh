@@ -54,10 +54,12 @@ run_logged()
 	local log=$1 pid rc=0 last=0 now
 
 	shift
-	"$@" >"$log" 2>&1 &
+	set -m # a process group of its own, so that all of it can be ended
+	"$@" >"$log" 2>&1 </dev/null &
 	pid=$!
+	set +m
 	# shellcheck disable=SC2064 # expand now: this pid, not a later one
-	trap "kill $pid 2>/dev/null; wait $pid 2>/dev/null; exit 130" INT TERM
+	trap "kill -- -$pid 2>/dev/null; wait $pid 2>/dev/null; exit 130" INT TERM
 	while kill -0 "$pid" 2>/dev/null; do
 		sleep 0.1
 		now=$SECONDS
@@ -74,4 +76,22 @@ run_logged()
 	printf 'error: "%s" ended with status %d; all of its output is in %s\n' \
 	       "$*" "$rc" "$log" >&2
 	return "$rc"
+}
+
+# t NAME COMMAND...: a test that passes if the command does; one line of TAP,
+# and what the command printed if it fails.
+TESTS=0
+t()
+{
+	local name=$1 out rc=0
+
+	shift
+	TESTS=$((TESTS + 1))
+	out=$("$@" 2>&1 </dev/null) || rc=$?
+	if [ "$rc" -eq 0 ]; then
+		echo "ok $TESTS $name"
+	else
+		echo "not ok $TESTS $name"
+		tail -n 40 <<<"$out" | sed 's/^/# /'
+	fi
 }

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0
+# The workshop's interface; scripts/ implements it. "make help" lists it.
+
+export ARCH CONFIG LINUX KERNEL_TARBALL SETUP SIGNOFF BRANCH TREE ACCEL BUSYBOX
+
+.PHONY: help boot check series apply tree refresh shell kernel build clean
+
+help:		## list the commands
+	@sed -n 's/^\([a-z]*\):.*##/\1:/p' $(MAKEFILE_LIST) | \
+		awk '{ name = $$1; sub(/^[^ ]* */, ""); sub(/:$$/, "", name); \
+		       printf "  make %-9s %s\n", name, $$0 }'
+	@sed 's/^/  /' vm/variables
+
+boot:		## build the series, boot it in QEMU, run its kselftests (the main job)
+	@scripts/boot
+
+check:		## every test of the project, both architectures
+	@scripts/check
+
+series:		## mail-ready patches with cover letter in build/series/
+	@scripts/mailseries
+
+apply:		## apply the series to your own tree: make apply LINUX=/path/to/linux
+	@scripts/apply
+
+tree:		## the composed kernel as a git branch to work in: build/linux
+	@scripts/tree
+
+refresh:	## bring the commits of build/linux back into the repository
+	@scripts/refresh
+
+shell:		## the same guest as in "boot", with a terminal
+	@MODE=shell scripts/boot
+
+kernel:		## only fetch the kernel the series is based on
+	@scripts/kernel
+
+build:		## only build the composed kernel and its kselftests
+	@scripts/build
+
+clean:		## remove build/ of this clone (the cache stays)
+	@rm -rf build

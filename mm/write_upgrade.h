@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The write-upgrade decision: may a present entry that its VMA would let be
+ * written, but that is mapped read-only, become writable without a write fault?
+ *
+ * What it guarantees: an entry is upgraded only if the write-fault handler,
+ * called for the same page under the same page table lock, would do nothing
+ * but set the write bit.  Without that, an upgrade would
+ *
+ *  - write to a page that another process still maps (copy-on-write missed),
+ *  - write to a page of a file that the filesystem was not told of
+ *    (writenotify missed), or
+ *  - lift a trap that soft-dirty tracking or userfaultfd has set.
+ *
+ * Refusing is always safe: it costs the write fault that decides instead.
+ *
+ * The rules, in the order in which they are checked:
+ *
+ *  1. The entry is readable: not PROT_NONE for a NUMA hint or userfaultfd RWP.
+ *  2. Soft-dirty tracking does not wait for the first write.
+ *  3. Userfaultfd has not write-protected the entry.
+ *  4. Private mapping: the page *of this entry* is anonymous and exclusive to
+ *     this process.  Exclusivity is a property of a page, not of its folio:
+ *     a batch of entries that map one large folio may begin anywhere in the
+ *     folio and may mix exclusive and shared pages.
+ *     Shared mapping: the entry is dirty, so the filesystem has been notified.
+ *
+ * See Documentation/mm/protection_upgrades.rst.
+ */
+#ifndef _MM_WRITE_UPGRADE_H
+#define _MM_WRITE_UPGRADE_H
+
+#include <linux/mm.h>
+#include <linux/page-flags.h>
+#include <linux/userfaultfd_k.h>
+
+#include "internal.h"
+
+/**
+ * write_upgrade_trapped() - Must a write fault see the first write?
+ * @vma: VMA of the entry, with write permission.
+ * @pte: The entry, with the protection that it is about to get.
+ *
+ * Rules 1 to 3: what the VMA and the bits of the entry decide by themselves.
+ *
+ * Return: true if the entry must not be upgraded, whatever it maps.
+ */
+static __always_inline bool write_upgrade_trapped(struct vm_area_struct *vma,
+						  pte_t pte)
+{
+	return WARN_ON_ONCE(!vma_test(vma, VMA_WRITE_BIT)) ||
+	       pte_protnone(pte) || pte_needs_soft_dirty_wp(vma, pte) ||
+	       userfaultfd_pte_wp(vma, pte);
+}
+
+/**
+ * write_upgrade_shared() - Was the filesystem told of writes to the page?
+ * @pte: An entry of a shared mapping.
+ *
+ * Rule 4 for shared mappings.  A clean page may still need a write fault for
+ * writenotify, see vma_wants_writenotify().
+ *
+ * Return: true if the entry may become writable as far as its page goes.
+ */
+static __always_inline bool write_upgrade_shared(pte_t pte)
+{
+	/* Nobody may write to the zero page, so nobody made it dirty. */
+	VM_WARN_ON_ONCE(is_zero_pfn(pte_pfn(pte)) && pte_dirty(pte));
+
+	return pte_dirty(pte);
+}
+
+/**
+ * write_upgrade_private() - Decide on the first sub-batch of private pages
+ * @folio: Folio that the entries map, or NULL if there is none (zero page,
+ *	   PFN mapping).
+ * @page: Page of @folio that the first entry maps.
+ * @nr: Number of entries, at least 1; 1 if there is no folio.
+ * @upgrade: Where the verdict of the sub-batch is stored.
+ *
+ * Rule 4 for private mappings, page by page.  KSM pages are never exclusive.
+ *
+ * Context: The page table lock that covers all of the entries is held:
+ * PageAnonExclusive() of a mapped page changes only under it.
+ * Return: How many pages, from @page on, share the verdict: 1 to @nr.
+ */
+static __always_inline
+unsigned int write_upgrade_private(struct folio *folio, const struct page *page,
+				   unsigned int nr, bool *upgrade)
+{
+	unsigned int len = 1;
+
+	*upgrade = false;
+	if (!folio || !folio_test_anon(folio))
+		return nr;
+
+	*upgrade = PageAnonExclusive(page);
+	while (len < nr && PageAnonExclusive(page + len) == *upgrade)
+		len++;
+
+	return len;
+}
+
+/**
+ * write_upgrade_batch() - Decide on the first sub-batch of a batch of entries
+ * @vma: VMA that covers the entries, with write permission.
+ * @folio: Folio that the entries map, or NULL if there is none.
+ * @page: Page of @folio that the first entry maps; not used without @folio.
+ * @pte: First entry, with the protection that it is about to get.
+ * @nr: Number of entries, at least 1, that map consecutive pages of @folio and
+ *	are equal in all bits that the rules look at: protection, soft-dirty,
+ *	uffd and, in a shared mapping, dirty.  1 if there is no folio.
+ * @upgrade: Where the verdict of the sub-batch is stored.
+ *
+ * A caller with more than one entry commits the sub-batch and calls again for
+ * the rest.  With a constant @nr of 1 everything about batches is compiled away.
+ *
+ * Context: The page table lock is held, from before the entries are read until
+ * after they are set.
+ * Return: Length of the sub-batch, from 1 to @nr.
+ */
+static __always_inline
+unsigned int write_upgrade_batch(struct vm_area_struct *vma, struct folio *folio,
+				 const struct page *page, pte_t pte,
+				 unsigned int nr, bool *upgrade)
+{
+	if (write_upgrade_trapped(vma, pte)) {
+		*upgrade = false;
+		return nr;
+	}
+
+	if (vma_test(vma, VMA_SHARED_BIT)) {
+		*upgrade = write_upgrade_shared(pte);
+		return nr;
+	}
+
+	return write_upgrade_private(folio, page, nr, upgrade);
+}
+
+bool can_change_pte_writable(struct vm_area_struct *vma, unsigned long addr,
+			     pte_t pte);
+
+#endif /* _MM_WRITE_UPGRADE_H */

@@ -1,0 +1,155 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2016 # quoted for the fake programs to expand
+# The harness must notice a bad guest, and must not believe a KVM that does not
+# work. Uses the kernel that "make boot CONFIG=debug" builds; no test of the
+# series runs here.
+
+setup_file()
+{
+	TOP=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+	export TOP ARCH=x86_64 CONFIG=debug
+	KERNEL=$("$TOP/scripts/build" 2>/dev/null)
+	export KERNEL QUIET=yes
+	"$TOP/scripts/guest" "$KERNEL" >/dev/null
+}
+
+# guest MODE: run the guest, then judge it.
+guest()
+{
+	mkdir -p "$BATS_TEST_TMPDIR/result"
+	cp "$KERNEL/config" "$BATS_TEST_TMPDIR/result/"
+	ACCEL=tcg "$TOP/scripts/qemu" "$KERNEL" "$BATS_TEST_TMPDIR/result" "guest.mode=$1" || :
+	run "$TOP/scripts/verdict" "$BATS_TEST_TMPDIR/result"
+	echo "$output"
+}
+
+# failed WORDS: the run failed, says why, and shows the end of the console.
+failed()
+{
+	[ "$status" -eq 1 ]
+	[[ $output == *"$1"* ]]
+	[[ $output == *"verdict   FAILED"* ]]
+	[[ $output == *"last lines of the console"* ]]
+	[[ ${lines[-1]} =~ ^[0-9]+\ passed,\ [1-9][0-9]*\ failed,\ [0-9]+\ skipped$ ]]
+}
+
+# fake NAME: a program of that name, before all others on PATH; body on stdin.
+fake()
+{
+	mkdir -p "$BATS_TEST_TMPDIR/bin"
+	{ echo '#!/bin/bash'; cat; } >"$BATS_TEST_TMPDIR/bin/$1"
+	chmod +x "$BATS_TEST_TMPDIR/bin/$1"
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH
+}
+
+# accel: the probe, with an empty cache and a device that can be opened.
+accel()
+{
+	: >"$BATS_TEST_TMPDIR/kvm"
+	CACHE=$BATS_TEST_TMPDIR BUILD=$BATS_TEST_TMPDIR/build PROBE_LIMIT=3 \
+	KVM_DEVICE=${1-$BATS_TEST_TMPDIR/kvm} run "$TOP/scripts/accel" "$KERNEL"
+	echo "$output"
+}
+
+# The fakes find the file that the guest would report to.
+report_to='for a; do case $a in file,id=verdict,path=*) v=${a##*path=} ;; esac; done'
+
+@test "guest: a panic is a failure that shows the console" {
+	guest panic
+	failed "Kernel panic - not syncing: sysrq triggered crash"
+}
+
+@test "guest: a WARN is a failure that shows it" {
+	guest warn
+	failed "WARNING"
+}
+
+@test "guest: silence past the limit is a failure" {
+	SILENCE=15 guest hang
+	failed "silent for 15 seconds"
+}
+
+@test "guest: too long a run is a failure" {
+	LIMIT=4 guest hang
+	failed "not done after 4 seconds"
+}
+
+@test "guest: an early exit is a failure" {
+	guest exit
+	failed "the guest ended before its verdict"
+}
+
+@test "guest: a failed test is a failure" {
+	guest notok
+	failed "notok: 1 failed"
+}
+
+@test "guest: fewer results than planned are a failure" {
+	guest short
+	failed "planned 2 tests, reported 1"
+}
+
+@test "guest: a run without any test is a failure" {
+	guest probe
+	failed "no test ran"
+}
+
+@test "probe: without a device, TCG" {
+	accel "$BATS_TEST_TMPDIR/none"
+	[ "$output" = tcg ]
+}
+
+@test "probe: KVM that boots to the verdict is used, and remembered" {
+	fake qemu-system-x86_64 <<-EOF
+		[ "\$1" != --version ] || { echo QEMU 1; exit; }
+		$report_to
+		echo "probe ok" >"\$v"
+	EOF
+	accel
+	[ "$output" = kvm ]
+	fake qemu-system-x86_64 <<<'[ "$1" != --version ] || { echo QEMU 1; exit; }; exit 1'
+	accel
+	[ "$output" = kvm ]
+}
+
+@test "probe: KVM that hangs is not used" {
+	fake qemu-system-x86_64 <<<'[ "$1" != --version ] || { echo QEMU 2; exit; }; exec sleep 60'
+	accel
+	[ "${lines[-1]}" = tcg ]
+	[[ $output == *"KVM is there but does not boot a kernel (not done after 3 seconds)"* ]]
+}
+
+@test "probe: KVM that fails at once is not used" {
+	fake qemu-system-x86_64 <<<'[ "$1" != --version ] || { echo QEMU 3; exit; }; echo no >&2; exit 1'
+	accel
+	[ "${lines[-1]}" = tcg ]
+	[[ $output == *"QEMU failed: no"* ]]
+}
+
+@test "probe: a guest that ends without its verdict does not count" {
+	fake qemu-system-x86_64 <<<'[ "$1" != --version ] || { echo QEMU 4; exit; }; exit 0'
+	accel
+	[ "${lines[-1]}" = tcg ]
+}
+
+@test "set-up: SETUP=no names what is missing and installs nothing" {
+	mkdir -p "$BATS_TEST_TMPDIR/top/vm" "$BATS_TEST_TMPDIR/top/scripts"
+	cp "$TOP"/scripts/{setup,lib.sh} "$BATS_TEST_TMPDIR/top/scripts/"
+	echo "build no-such-program no-such-package" >"$BATS_TEST_TMPDIR/top/vm/packages"
+	SETUP=no run "$BATS_TEST_TMPDIR/top/scripts/setup" build
+	[ "$status" -eq 1 ]
+	[[ $output == *"apt-get install"*"no-such-package"* || $output == *no-such-program* ]]
+}
+
+@test "set-up: without apt the missing programs are listed" {
+	mkdir -p "$BATS_TEST_TMPDIR/top/vm" "$BATS_TEST_TMPDIR/top/scripts" "$BATS_TEST_TMPDIR/few"
+	cp "$TOP"/scripts/{setup,lib.sh} "$BATS_TEST_TMPDIR/top/scripts/"
+	printf 'build no-such-program x\nbuild no-other y\n' >"$BATS_TEST_TMPDIR/top/vm/packages"
+	for p in bash dirname date mkdir grep env; do
+		ln -s "$(command -v $p)" "$BATS_TEST_TMPDIR/few/$p"
+	done
+	PATH=$BATS_TEST_TMPDIR/few run "$BATS_TEST_TMPDIR/top/scripts/setup" build
+	[ "$status" -eq 1 ]
+	[[ $output == *"install them first: no-such-program no-other"* ]]
+}
