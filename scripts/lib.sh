@@ -61,7 +61,7 @@ run_logged()
 	# shellcheck disable=SC2064 # expand now: this pid, not a later one
 	trap "kill -- -$pid 2>/dev/null; wait $pid 2>/dev/null; exit 130" INT TERM
 	while kill -0 "$pid" 2>/dev/null; do
-		sleep 0.5
+		sleep 0.1
 		now=$SECONDS
 		if [ $((now - last)) -ge 20 ] && [ "$last" -ne 0 ]; then
 			say "  ... $(wc -l <"$log") lines: $(tail -n 1 "$log" | cut -c 1-60)"

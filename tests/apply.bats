@@ -82,13 +82,14 @@ state() { (cd "$T/kernel" && find . -path ./.git -prune -o -type f -print0 | sor
 
 @test "interrupted while it prepares: nothing is left" {
 	state >"$T/before"
-	mkdir "$T/bin"
+	mkdir -p "$T/bin"
 	printf '#!/bin/sh\ncase $* in *kernel/tools*) kill -TERM $PPID; touch %q;; esac\nexec %q "$@"\n' "$T/was" "$(command -v chmod)" >"$T/bin/chmod"
 	chmod +x "$T/bin/chmod"
 	run env PATH="$T/bin:$PATH" scripts/apply
 	[ "$status" -eq 143 ] && [ -e "$T/was" ]
 	state | cmp - "$T/before"
 	[ ! -e "$T/kernel/tools" ]
+	rm "$T/bin/chmod"
 	scripts/apply
 }
 

@@ -161,7 +161,7 @@ load helper
 	sed -i '50s/.*/other/' "$T/kernel/mm/mprotect.c"
 	refused "patches/mm-call.patch: hunk 2 of mm/mprotect.c (at line 47) does not apply to Linux 7.3.4" scripts/compose
 	make_kernel "$T/kernel"
-	sed -i '31s/.*/fuzzy context/' "$T/kernel/mm/memory.c"
+	sed -i '33s/.*/fuzzy context/' "$T/kernel/mm/memory.c"
 	refused "patches/mm-call.patch: hunk 1 of mm/memory.c (at line 27) does not apply to Linux 7.3.4" scripts/compose
 }
 
