@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # The workshop's interface; scripts/ implements it. "make help" lists it.
 
-export ARCH CONFIG LINUX KERNEL_TARBALL SETUP SIGNOFF BRANCH TREE ACCEL BUSYBOX
+export ARCH CONFIG LINUX KERNEL_TARBALL SETUP SIGNOFF BRANCH TREE ACCEL BUSYBOX \
+       BASE TOPIC RUNS
 
-.PHONY: help boot check series apply tree refresh shell kernel build clean
+.PHONY: help boot bench check series apply tree refresh shell kernel build clean
 
 help:		## list the commands
 	@sed -n 's/^\([a-z]*\):.*##/\1:/p' $(MAKEFILE_LIST) | \
@@ -13,6 +14,9 @@ help:		## list the commands
 
 boot:		## build the series, boot it in QEMU, run its kselftests (the main job)
 	@scripts/boot
+
+bench:		## base beside patched: instructions, faults, interrupts, per topic
+	@scripts/bench
 
 check:		## every test of the project, both architectures
 	@scripts/check

@@ -4,7 +4,7 @@
 # tree per base, architecture and configuration. git changes only the files that
 # differ, so make builds only what they change. Source it after arch.sh.
 
-git_dir=$BUILD/compose.git
+git_dir=${KERNEL_REPO:-$BUILD/compose.git}
 base=$(git --git-dir="$git_dir" rev-parse --short=12 refs/heads/base)
 src=$CACHE/src/$base
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2016,SC2012 # quoted for fakes to expand; our own file names
 load helper
 bats_require_minimum_version 1.5.0
 
