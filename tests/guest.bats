@@ -9,7 +9,7 @@ setup_file()
 {
 	TOP=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 	export TOP ARCH=x86_64 CONFIG=debug
-	KERNEL=$("$TOP/scripts/build" 2>/dev/null)
+	KERNEL=$(PROGRAMS="write_upgrade write_upgrade_bench" "$TOP/scripts/build" 2>/dev/null)
 	export KERNEL QUIET=yes
 	"$TOP/scripts/guest" "$KERNEL" >/dev/null
 }
@@ -131,6 +131,33 @@ report_to='for a; do case $a in file,id=verdict,path=*) v=${a##*path=} ;; esac; 
 	fake qemu-system-x86_64 <<<'[ "$1" != --version ] || { echo QEMU 4; exit; }; exit 0'
 	accel
 	[ "${lines[-1]}" = tcg ]
+}
+
+# exact DIR: what one run of a short topic counts.
+exact()
+{
+	GUEST=exact ACCEL=tcg "$TOP/scripts/qemu" "$KERNEL" "$1" guest.mode=bench guest.topics=cow
+	tr -d '\r' <"$1/verdict" | grep '^{' | grep '"exact":true'
+}
+
+@test "bench: two runs on one kernel give the same counts" {
+	exact "$BATS_TEST_TMPDIR/1" >"$BATS_TEST_TMPDIR/first"
+	exact "$BATS_TEST_TMPDIR/2" >"$BATS_TEST_TMPDIR/second"
+	grep -q '"unit":"ticks/' "$BATS_TEST_TMPDIR/first"
+	diff "$BATS_TEST_TMPDIR/first" "$BATS_TEST_TMPDIR/second"
+}
+
+@test "bench: the table puts what got worse first, and marks noise" {
+	printf '%s\t%s\tm\tn\tless\ttrue\t%s\t%s\n' \
+		t a base 10 t a patched 5 t b base 10 t b patched 20 \
+		t c base 10 t c base 20 t c patched 15 t d base 7 t d patched 7 \
+		>"$BATS_TEST_TMPDIR/tsv"
+	run awk -F'\t' -f "$TOP/scripts/table.awk" "$BATS_TEST_TMPDIR/tsv"
+	echo "$output"
+	[[ ${lines[2]} =~ ^b\ .*\+100%\ !\ 20 ]]
+	[[ $output =~ a\ .*-50%\ \+\ 5 ]]
+	[[ $output =~ c\ .*15\ \(10\ to\ 20\).*~\ 15 ]]
+	[[ $output =~ d\ .*=\ 7 ]]
 }
 
 @test "set-up: SETUP=no names what is missing and installs nothing" {
