@@ -1,33 +1,51 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Packages of Debian for the guest; source it after lib.sh and arch.sh.
+# Packages of Debian; source it after lib.sh, and after arch.sh for
+# debian_unpack.
 
-# debian_unpack DIR RELEASE PACKAGE...: fetch PACKAGEs and all that they depend
-# on, for the guest's architecture, and unpack them into DIR. RELEASE is a name
-# like "bookworm", from the mirror that this machine uses, or "": whatever
-# release this machine has. Package lists of its own leave the system's alone;
-# an empty status file makes apt name every dependency.
+# The mirrors this system trusts for Debian itself, from its own sources.
+debian_mirrors()
+{
+	# shellcheck disable=SC2016 # apt expands these
+	apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+		awk -F'|' '$3 != "" && !seen[$3]++ && ($1 == "" || ($1 == "Debian" && $2 == "Debian")) { print $3 }'
+}
+
+# debian_sources SUITE: lines of a sources.list.
+debian_sources()
+{
+	local uri key keyring=''
+
+	for key in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
+		[ ! -f "$key" ] || keyring="[signed-by=$key]"
+	done
+	while read -r uri; do
+		echo "deb $keyring $uri $1 main"
+	done < <(debian_mirrors)
+}
+
+# debian_unpack DIR SUITE PACKAGE...: fetch PACKAGEs and all that they depend on,
+# for the guest's architecture, and unpack them into DIR. SUITE "" is what this
+# system's own sources name. Lists of its own leave the system's alone; an empty
+# status file makes apt name every dependency.
 debian_unpack()
 {
-	local dir=$1 release=$2 apt=$CACHE/apt-$DEB_ARCH${2:+-$2} options mirror deb
+	local dir=$1 suite=$2 apt=$CACHE/apt-$DEB_ARCH${2:+-$2} options deb
 
 	shift 2
-	options=(-q -o "Dir::State=$apt" -o "Dir::State::lists=$apt/lists"
-		 -o "Dir::State::status=/dev/null"
-		 -o "Dir::Cache::archives=$dir.debs"
-		 -o "Dir::Cache::pkgcache=" -o "Dir::Cache::srcpkgcache="
-		 -o "Dir::Log=$apt" -o "Debug::NoLocking=1"
+	mkdir -p "$dir" "$dir.debs/partial" "$apt/lists/partial" "$apt/none"
+	options=(-q -o "Dir::State=$apt" -o "Dir::State::Lists=$apt/lists"
+		 -o Dir::State::Status=/dev/null -o "Dir::Log=$apt"
+		 -o "Dir::Cache=$apt" -o "Dir::Cache::Archives=$dir.debs"
+		 -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=
 		 -o "APT::Architecture=$DEB_ARCH" -o "APT::Architectures=$DEB_ARCH"
-		 -o "APT::Sandbox::User=root")
-	mkdir -p "$dir" "$apt/lists/partial" "$dir.debs/partial"
-	if [ -n "$release" ]; then
-		# shellcheck disable=SC2016 # apt replaces $(REPO_URI), not the shell
-		mirror=$(apt-get indextargets --format '$(REPO_URI)' \
-			'Created-By: Packages' 'Label: Debian' | head -n 1)
-		[ -n "$mirror" ] || { echo "no mirror of Debian in apt's sources"; return 1; }
-		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $release main" \
-			>"$apt/sources.list"
-		options+=(-o "Dir::Etc::sourcelist=$apt/sources.list" -o "Dir::Etc::sourceparts=-")
+		 -o "APT::Sandbox::User=$(id -un)" -o Debug::NoLocking=1
+		 -o Acquire::Languages=none -o Acquire::Retries=2)
+	if [ -n "$suite" ]; then
+		debian_sources "$suite" >"$apt/sources.list"
+		[ -s "$apt/sources.list" ] || { echo "apt's sources name no mirror of Debian"; return 1; }
+		options+=(-o "Dir::Etc::SourceList=$apt/sources.list"
+			  -o "Dir::Etc::SourceParts=$apt/none")
 	fi
 	apt-get "${options[@]}" update &&
 	apt-get "${options[@]}" -y --no-install-recommends --download-only install "$@" ||
