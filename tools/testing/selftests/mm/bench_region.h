@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Memory for the benchmarks of protection upgrades: a mapping whose folios have
+ * the size that was asked for. That is made certain, not hoped for: each page is
+ * looked up in /proc/self/pagemap and /proc/kpageflags.
+ *
+ * The region is the first part of a larger mapping, the rest of which is never
+ * touched: as in programs that protect a part of their heap, changing the
+ * protection splits the VMA, and changing it back merges it again.
+ */
+#ifndef __BENCH_REGION_H__
+#define __BENCH_REGION_H__
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "vm_util.h" /* has no guard: include it here only */
+
+enum bench_map {
+	BENCH_ANON,		/* private */
+	BENCH_SHARED,		/* shared, anonymous */
+	BENCH_FILE,		/* shared, an unlinked file in the current directory */
+	BENCH_MEMFD,		/* shared */
+	BENCH_HUGETLB,		/* private */
+	BENCH_NR_MAPS,
+};
+
+struct bench_region {
+	enum bench_map map;
+	size_t folio;		/* bytes */
+	bool pmd;		/* mapped by page-directory entries */
+	size_t len;		/* bytes */
+	char *addr;
+	size_t mapped;		/* bytes of the mapping that it is a part of */
+	int uffd;		/* when registered, else -1 */
+};
+
+extern const char * const bench_map_names[BENCH_NR_MAPS];
+
+/* Each returns NULL, or the reason why not in one sentence. */
+const char *bench_map_region(struct bench_region *region);
+const char *bench_verify_region(const struct bench_region *region);
+const char *bench_register_uffd(struct bench_region *region, unsigned long mode);
+
+void bench_unmap_region(struct bench_region *region);
+
+static inline void bench_read_pages(const char *addr, size_t len, size_t step)
+{
+	size_t i;
+
+	for (i = 0; i < len; i += step)
+		FORCE_READ(addr[i]);
+}
+
+static inline void bench_write_pages(char *addr, size_t len, size_t step)
+{
+	size_t i;
+
+	for (i = 0; i < len; i += step) {
+		addr[i] = 1;
+		asm volatile("" : : : "memory"); /* each store is made */
+	}
+}
+
+#endif /* __BENCH_REGION_H__ */
