@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Packages of Debian; source it after lib.sh, and after arch.sh for
+# debian_unpack.
+
+# The mirrors this system trusts for Debian itself, from its own sources.
+debian_mirrors()
+{
+	# shellcheck disable=SC2016 # apt expands these
+	apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+		awk -F'|' '$3 != "" && !seen[$3]++ && ($1 == "" || ($1 == "Debian" && $2 == "Debian")) { print $3 }'
+}
+
+# debian_sources SUITE: lines of a sources.list.
+debian_sources()
+{
+	local uri key keyring=''
+
+	for key in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
+		[ ! -f "$key" ] || keyring="[signed-by=$key]"
+	done
+	while read -r uri; do
+		echo "deb $keyring $uri $1 main"
+	done < <(debian_mirrors)
+}
+
+# debian_unpack DIR SUITE PACKAGE...: fetch PACKAGEs and all that they depend on,
+# for the guest's architecture, and unpack them into DIR. SUITE "" is what this
+# system's own sources name. Lists of its own leave the system's alone; an empty
+# status file makes apt name every dependency.
+debian_unpack()
+{
+	local dir=$1 suite=$2 apt=$CACHE/apt-$DEB_ARCH${2:+-$2} options deb
+
+	shift 2
+	mkdir -p "$dir" "$dir.debs/partial" "$apt/lists/partial" "$apt/none"
+	options=(-q -o "Dir::State=$apt" -o "Dir::State::Lists=$apt/lists"
+		 -o Dir::State::Status=/dev/null -o "Dir::Log=$apt"
+		 -o "Dir::Cache=$apt" -o "Dir::Cache::Archives=$dir.debs"
+		 -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=
+		 -o "APT::Architecture=$DEB_ARCH" -o "APT::Architectures=$DEB_ARCH"
+		 -o "APT::Sandbox::User=$(id -un)" -o Debug::NoLocking=1
+		 -o Acquire::Languages=none -o Acquire::Retries=2)
+	if [ -n "$suite" ]; then
+		debian_sources "$suite" >"$apt/sources.list"
+		[ -s "$apt/sources.list" ] || { echo "apt's sources name no mirror of Debian"; return 1; }
+		options+=(-o "Dir::Etc::SourceList=$apt/sources.list"
+			  -o "Dir::Etc::SourceParts=$apt/none")
+	fi
+	apt-get "${options[@]}" update &&
+	apt-get "${options[@]}" -y --no-install-recommends --download-only install "$@" ||
+		return 1
+	for deb in "$dir.debs"/*.deb; do
+		dpkg -x "$deb" "$dir" || return 1
+	done
+	rm -rf "$dir.debs"
+}

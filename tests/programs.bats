@@ -1,0 +1,63 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# scripts/realprograms: fetched once, whole or not at all, again when asked for
+# something else. apt-get is a fake that offers one tiny package.
+
+setup()
+{
+	HERE=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+	T=$BATS_TEST_TMPDIR
+	export CACHE=$T/cache BUILD=$T/build ARCH=x86_64 T
+	mkdir -p "$T/shop/vm/programs/hello" "$T/bin" "$T/deb/DEBIAN" "$T/deb/usr/bin"
+	cp -r "$HERE/scripts" "$T/shop/"
+	cp -r "$HERE/vm/arch" "$T/shop/vm/"
+	printf 'RELEASE=bookworm\nPACKAGE=hello\n' >"$T/shop/vm/programs/hello/conf"
+	echo hello >"$T/deb/usr/bin/hello"
+	printf 'Package: hello\nVersion: 1\nArchitecture: all\nMaintainer: x <x@y>\nDescription: x\n' >"$T/deb/DEBIAN/control"
+	dpkg-deb -b "$T/deb" "$T/hello.deb" >/dev/null
+	cat >"$T/bin/apt-get" <<-'END'
+	#!/bin/bash
+	echo "$*" >>"$T/apt.log"
+	case $* in
+	*indextargets*) echo 'Debian|Debian|http://mirror.example/debian/' ;;
+	*" install "*)
+		[[ $* =~ Dir::Cache::Archives=([^ ]*) ]]
+		cp "$T/hello.deb" "${BASH_REMATCH[1]}/"
+		[ ! -e "$T/break" ] || head -c 300 "$T/hello.deb" >"${BASH_REMATCH[1]}/hello.deb" ;;
+	esac
+	END
+	chmod +x "$T/bin/apt-get"
+	PATH=$T/bin:$PATH
+	cd "$T/shop" || return
+}
+
+fetches() { grep -c ' install ' "$T/apt.log"; }
+
+@test "fetched once, from the release that is asked for, by lists of our own" {
+	all=$(scripts/realprograms 2>/dev/null)
+	[ "$(cat "$all/hello/usr/bin/hello")" = hello ]
+	grep -q 'http://mirror.example/debian/ bookworm main' "$CACHE"/apt-*/sources.list
+	[ "$(grep update "$T/apt.log" | grep -vc 'Dir::Etc::SourceParts=')" -eq 0 ]
+	scripts/realprograms 2>/dev/null
+	[ "$(fetches)" -eq 1 ]
+}
+
+@test "another release or package is fetched anew" {
+	scripts/realprograms 2>/dev/null
+	sed -i s/bookworm/trixie/ vm/programs/hello/conf
+	all=$(scripts/realprograms 2>/dev/null)
+	[ "$(fetches)" -eq 2 ]
+	[ "$(cat "$all/hello/package")" = "trixie hello" ]
+}
+
+@test "a broken download is one clear sentence, and nothing of it is used" {
+	touch "$T/break"
+	run scripts/realprograms
+	[ "$status" -ne 0 ]
+	[ "$(grep -c '^error: could not fetch hello of Debian bookworm' <<<"$output")" -eq 1 ]
+	[ ! -e "$CACHE/programs-amd64/hello" ]
+	rm "$T/break"
+	all=$(scripts/realprograms 2>/dev/null)
+	[ "$(cat "$all/hello/usr/bin/hello")" = hello ]
+	[ "$(find "$all" -mindepth 1 -maxdepth 1 | wc -l)" -eq 1 ]
+}
