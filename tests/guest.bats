@@ -9,7 +9,7 @@ setup_file()
 {
 	TOP=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 	export TOP ARCH=x86_64 CONFIG=debug
-	KERNEL=$(PROGRAMS="write_upgrade write_upgrade_bench" "$TOP/scripts/build" 2>/dev/null)
+	KERNEL=$("$TOP/scripts/build" 2>/dev/null)
 	export KERNEL QUIET=yes
 	"$TOP/scripts/guest" "$KERNEL" >/dev/null
 }
@@ -133,16 +133,20 @@ report_to='for a; do case $a in file,id=verdict,path=*) v=${a##*path=} ;; esac; 
 	[ "${lines[-1]}" = tcg ]
 }
 
-# exact DIR: what one run of a short topic counts.
+# exact KERNEL DIR: what one run of a short topic counts.
 exact()
 {
-	GUEST=exact ACCEL=tcg "$TOP/scripts/qemu" "$KERNEL" "$1" guest.mode=bench guest.topics=cow
-	tr -d '\r' <"$1/verdict" | grep '^{' | grep '"exact":true'
+	GUEST=exact ACCEL=tcg "$TOP/scripts/qemu" "$1" "$2" guest.mode=bench guest.topics=cow
+	tr -d '\r' <"$2/verdict" | grep '^{' | grep '"exact":true'
 }
 
 @test "bench: two runs on one kernel give the same counts" {
-	exact "$BATS_TEST_TMPDIR/1" >"$BATS_TEST_TMPDIR/first"
-	exact "$BATS_TEST_TMPDIR/2" >"$BATS_TEST_TMPDIR/second"
+	# On a kernel without debugging options: KASAN's quarantine, say, is not
+	# the same twice.
+	kernel=$(CONFIG=bench PROGRAMS=write_upgrade_bench "$TOP/scripts/build" 2>/dev/null)
+	"$TOP/scripts/guest" "$kernel" >/dev/null
+	exact "$kernel" "$BATS_TEST_TMPDIR/1" >"$BATS_TEST_TMPDIR/first"
+	exact "$kernel" "$BATS_TEST_TMPDIR/2" >"$BATS_TEST_TMPDIR/second"
 	grep -q '"unit":"ticks/' "$BATS_TEST_TMPDIR/first"
 	diff "$BATS_TEST_TMPDIR/first" "$BATS_TEST_TMPDIR/second"
 }
