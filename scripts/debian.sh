@@ -11,14 +11,23 @@ debian_mirrors()
 		awk -F'|' '$3 != "" && !seen[$3]++ && ($1 == "" || ($1 == "Debian" && $2 == "Debian")) { print $3 }'
 }
 
-# debian_sources SUITE: lines of a sources.list.
-debian_sources()
+# The option of a line of a sources.list that names Debian's keys, if they are here.
+debian_keyring()
 {
-	local uri key keyring=''
+	local key keyring=
 
 	for key in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
 		[ ! -f "$key" ] || keyring="[signed-by=$key]"
 	done
+	echo "$keyring"
+}
+
+# debian_sources SUITE: lines of a sources.list.
+debian_sources()
+{
+	local uri keyring
+
+	keyring=$(debian_keyring)
 	while read -r uri; do
 		echo "deb $keyring $uri $1 main"
 	done < <(debian_mirrors)
