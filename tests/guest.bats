@@ -149,6 +149,7 @@ exact()
 	exact "$kernel" "$BATS_TEST_TMPDIR/2" >"$BATS_TEST_TMPDIR/second"
 	grep -q '"unit":"ticks/' "$BATS_TEST_TMPDIR/first"
 	diff "$BATS_TEST_TMPDIR/first" "$BATS_TEST_TMPDIR/second"
+	diff "$BATS_TEST_TMPDIR/1/console" "$BATS_TEST_TMPDIR/2/console"
 }
 
 @test "bench: the table puts what got worse first, and marks noise" {
