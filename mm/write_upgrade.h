@@ -37,6 +37,18 @@
 #include "internal.h"
 
 /**
+ * enum write_upgrade - The verdict, as far as an entry and its VMA decide it
+ * @WRITE_UPGRADE_NO: A write fault must come first.
+ * @WRITE_UPGRADE_YES: The entry may become writable.
+ * @WRITE_UPGRADE_ASK_PAGE: write_upgrade_private() decides, page by page.
+ */
+enum write_upgrade {
+	WRITE_UPGRADE_NO,
+	WRITE_UPGRADE_YES,
+	WRITE_UPGRADE_ASK_PAGE,
+};
+
+/**
  * write_upgrade_trapped() - Must a write fault see the first write?
  * @vma: VMA of the entry, with write permission.
  * @pte: The entry, with the protection that it is about to get.
@@ -71,6 +83,65 @@ static __always_inline bool write_upgrade_shared(pte_t pte)
 }
 
 /**
+ * write_upgrade_by_bits() - Decide as far as possible without the page
+ * @vma: VMA of the entry, with write permission.
+ * @protnone: The entry will be PROT_NONE.
+ * @soft_dirty_wp: Soft-dirty tracking waits for the first write.
+ * @uffd_wp: Userfaultfd has write-protected the entry.
+ * @dirty: The entry is dirty.
+ *
+ * Rules 1 to 3, and rule 4 for shared mappings: a clean page may still need a
+ * write fault for writenotify, see vma_wants_writenotify().
+ *
+ * The bits are those of an entry of any level, with the protection that it is
+ * about to get. The verdict does not depend on its page frame: it holds for every
+ * entry of the VMA with the same bits.
+ *
+ * Return: The verdict, or that the page has to be asked.
+ */
+static __always_inline
+enum write_upgrade write_upgrade_by_bits(struct vm_area_struct *vma,
+					 bool protnone, bool soft_dirty_wp,
+					 bool uffd_wp, bool dirty)
+{
+	if (WARN_ON_ONCE(!vma_test(vma, VMA_WRITE_BIT)))
+		return WRITE_UPGRADE_NO;
+	if (protnone || soft_dirty_wp || uffd_wp)
+		return WRITE_UPGRADE_NO;
+	if (!vma_test(vma, VMA_SHARED_BIT))
+		return WRITE_UPGRADE_ASK_PAGE;
+
+	return dirty ? WRITE_UPGRADE_YES : WRITE_UPGRADE_NO;
+}
+
+/**
+ * write_upgrade_by_entry() - The same, for a PTE
+ * @vma: VMA of the entry, with write permission.
+ * @pte: The entry, with the protection that it is about to get.
+ *
+ * Return: The verdict, or that the page has to be asked.
+ */
+static __always_inline
+enum write_upgrade write_upgrade_by_entry(struct vm_area_struct *vma, pte_t pte)
+{
+	/* Nobody may write to the zero page, so nobody made it dirty. */
+	VM_WARN_ON_ONCE(is_zero_pfn(pte_pfn(pte)) && pte_dirty(pte));
+
+	return write_upgrade_by_bits(vma, pte_protnone(pte),
+				     pte_needs_soft_dirty_wp(vma, pte),
+				     userfaultfd_pte_wp(vma, pte),
+				     pte_dirty(pte));
+}
+
+/* The bit of this very page; hugetlb has one for all, in the first page. */
+static __always_inline bool write_upgrade_exclusive(const struct page *page)
+{
+	VM_WARN_ON_ONCE_PAGE(PageHuge(page) && PageTail(page), page);
+
+	return test_bit(PG_anon_exclusive, &page->flags.f);
+}
+
+/**
  * write_upgrade_private() - Decide on the first sub-batch of private pages
  * @folio: Folio that the entries map, or NULL if there is none (zero page,
  *	   PFN mapping).
@@ -85,8 +156,9 @@ static __always_inline bool write_upgrade_shared(pte_t pte)
  * Return: How many pages, from @page on, share the verdict: 1 to @nr.
  */
 static __always_inline
-unsigned int write_upgrade_private(struct folio *folio, const struct page *page,
-				   unsigned int nr, bool *upgrade)
+unsigned int write_upgrade_private(const struct folio *folio,
+				   const struct page *page, unsigned int nr,
+				   bool *upgrade)
 {
 	unsigned int len = 1;
 
@@ -94,8 +166,8 @@ unsigned int write_upgrade_private(struct folio *folio, const struct page *page,
 	if (!folio || !folio_test_anon(folio))
 		return nr;
 
-	*upgrade = PageAnonExclusive(page);
-	while (len < nr && PageAnonExclusive(page + len) == *upgrade)
+	*upgrade = write_upgrade_exclusive(page);
+	while (len < nr && write_upgrade_exclusive(page + len) == *upgrade)
 		len++;
 
 	return len;
@@ -103,13 +175,11 @@ unsigned int write_upgrade_private(struct folio *folio, const struct page *page,
 
 /**
  * write_upgrade_batch() - Decide on the first sub-batch of a batch of entries
- * @vma: VMA that covers the entries, with write permission.
+ * @verdict: What write_upgrade_by_entry() says of each of the entries.
  * @folio: Folio that the entries map, or NULL if there is none.
  * @page: Page of @folio that the first entry maps; not used without @folio.
- * @pte: First entry, with the protection that it is about to get.
- * @nr: Number of entries, at least 1, that map consecutive pages of @folio and
- *	are equal in all bits that the rules look at: protection, soft-dirty,
- *	uffd and, in a shared mapping, dirty.  1 if there is no folio.
+ * @nr: Number of entries, at least 1, that map consecutive pages of @folio.
+ *	1 if there is no folio.
  * @upgrade: Where the verdict of the sub-batch is stored.
  *
  * A caller with more than one entry commits the sub-batch and calls again for
@@ -120,24 +190,23 @@ unsigned int write_upgrade_private(struct folio *folio, const struct page *page,
  * Return: Length of the sub-batch, from 1 to @nr.
  */
 static __always_inline
-unsigned int write_upgrade_batch(struct vm_area_struct *vma, struct folio *folio,
-				 const struct page *page, pte_t pte,
-				 unsigned int nr, bool *upgrade)
+unsigned int write_upgrade_batch(enum write_upgrade verdict,
+				 const struct folio *folio,
+				 const struct page *page, unsigned int nr,
+				 bool *upgrade)
 {
-	if (write_upgrade_trapped(vma, pte)) {
-		*upgrade = false;
-		return nr;
-	}
+	if (verdict == WRITE_UPGRADE_ASK_PAGE)
+		return write_upgrade_private(folio, page, nr, upgrade);
 
-	if (vma_test(vma, VMA_SHARED_BIT)) {
-		*upgrade = write_upgrade_shared(pte);
-		return nr;
-	}
+	*upgrade = verdict == WRITE_UPGRADE_YES;
 
-	return write_upgrade_private(folio, page, nr, upgrade);
+	return nr;
 }
 
 bool can_change_pte_writable(struct vm_area_struct *vma, unsigned long addr,
 			     pte_t pte);
+bool can_change_pmd_writable(struct vm_area_struct *vma, unsigned long addr,
+			     pmd_t pmd);
+pte_t pte_write_upgrade(struct vm_area_struct *vma, unsigned long addr, pte_t pte);
 
 #endif /* _MM_WRITE_UPGRADE_H */

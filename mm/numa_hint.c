@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Undoing NUMA hints.
+ *
+ * NUMA balancing makes entries PROT_NONE so that the next access faults and tells
+ * which node uses the page.  The fault makes the entry what its VMA says again,
+ * and with it the other hints on the same folio: they have nothing more to tell.
+ *
+ * What is guaranteed: only hints are undone, an entry that userfaultfd RWP armed
+ * keeps its trap; and no entry becomes writable that a write fault would not make
+ * writable, see write_upgrade.h.  Entries are restored in batches, so that an
+ * architecture that folds entries writes the folded ones directly.  Hardware does
+ * not see a PROT_NONE entry, so nothing of it needs to be preserved and there is
+ * nothing to flush.
+ */
+
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+#include <linux/userfaultfd_k.h>
+
+#include "internal.h"
+#include "numa_hint.h"
+#include "pte_change.h"
+#include "write_upgrade.h"
+
+/*
+ * Is the entry a hint? One armed by RWP is PROT_NONE and has the uffd bit; on a
+ * VMA without RWP that bit is one of write protection, and says nothing here.
+ */
+static bool is_numa_hint(struct vm_area_struct *vma, pte_t pte)
+{
+	return pte_present(pte) && pte_protnone(pte) &&
+	       !(userfaultfd_rwp(vma) && pte_uffd(pte));
+}
+
+/* Does the entry map a page of the folio? mremap() may have moved others in. */
+static bool maps_folio(pte_t pte, const struct folio *folio)
+{
+	return pte_pfn(pte) - folio_pfn(folio) < folio_nr_pages(folio);
+}
+
+/* What the VMA says the entry is to be, accessed. */
+static pte_t without_hint(const struct vm_area_struct *vma, pte_t pte)
+{
+	return pte_mkyoung(pte_modify(pte, vma->vm_page_prot));
+}
+
+static enum write_upgrade numa_hint_verdict(struct vm_area_struct *vma, pte_t pte)
+{
+	if (pte_write(pte) || !vma_wants_manual_pte_write_upgrade(vma))
+		return WRITE_UPGRADE_NO;
+
+	return write_upgrade_by_entry(vma, pte);
+}
+
+/**
+ * numa_hint_writable() - Will an entry be writable when its hint is undone?
+ * @vma: VMA of the entry.
+ * @page: Normal page that the entry maps, or NULL.
+ * @pte: The entry, a hint.
+ *
+ * Context: The page table lock is held; the answer is good until it is dropped.
+ * Return: true if the entry becomes writable.
+ */
+bool numa_hint_writable(struct vm_area_struct *vma, struct page *page, pte_t pte)
+{
+	bool upgrade;
+
+	pte = without_hint(vma, pte);
+	write_upgrade_batch(numa_hint_verdict(vma, pte),
+			    page ? page_folio(page) : NULL, page, 1, &upgrade);
+
+	return upgrade || pte_write(pte);
+}
+
+/* Restore nr hints that map consecutive pages and share one verdict. */
+static void restore_ptes(struct vm_fault *vmf, unsigned long addr, pte_t *ptep,
+			 pte_t old, pte_t pte, bool upgrade, unsigned int nr)
+{
+	struct vm_area_struct *vma = vmf->vma;
+
+	if (upgrade)
+		pte = pte_mkwrite(pte, vma);
+	modify_prot_commit_ptes(vma, addr, ptep, old, pte, nr);
+	update_mmu_cache_range(vmf, vma, addr, ptep, nr);
+}
+
+/*
+ * Restore the hint at ptep and those after it, up to max, that are like it.
+ * Returns how many that were.
+ */
+static unsigned int restore_run(struct vm_fault *vmf, struct folio *folio,
+				unsigned long addr, pte_t *ptep, pte_t old,
+				unsigned int max)
+{
+	struct page *page = pfn_to_page(pte_pfn(old));
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned int nr, len, left;
+	enum write_upgrade verdict;
+	bool upgrade;
+	pte_t pte;
+
+	max = folio_pages_from(folio, page, max);
+	if (modify_prot_needs_start(old)) {
+		old = modify_prot_start_ptes(vma, addr, ptep, 1);
+		nr = 1;
+	} else {
+		nr = pte_run_length(ptep, old, max);
+	}
+
+	pte = without_hint(vma, old);
+	verdict = numa_hint_verdict(vma, pte);
+	for (left = nr; left; left -= len) {
+		len = write_upgrade_batch(verdict, folio, page, left, &upgrade);
+		restore_ptes(vmf, addr, ptep, old, pte, upgrade, len);
+		addr += len * PAGE_SIZE;
+		ptep += len;
+		page += len;
+		old = pte_advance_pfn(old, len);
+		pte = pte_advance_pfn(pte, len);
+	}
+
+	return nr;
+}
+
+/**
+ * numa_hint_restore() - Undo the hint that faulted and the others on its folio
+ * @vmf: The fault; its entry is mapped, locked, unchanged since the fault, and a
+ *	 hint.
+ * @folio: Folio that the entry maps, or NULL if it maps no normal page.
+ * @writable: What numa_hint_writable() said of the entry, under the same hold of
+ *	      the lock.
+ *
+ * Stays within the VMA and within the page table: only the lock of that is held,
+ * and a folio may be mapped beyond both.
+ *
+ * Context: The page table lock is held.
+ */
+void numa_hint_restore(struct vm_fault *vmf, struct folio *folio, bool writable)
+{
+	unsigned long addr = vmf->address, before, after;
+	struct vm_area_struct *vma = vmf->vma;
+	pte_t *ptep = vmf->pte;
+	unsigned int nr;
+	pte_t pte;
+
+	pte = ptep_get(ptep);
+	if (!folio || !folio_test_large(folio)) {
+		if (modify_prot_needs_start(pte))
+			pte = modify_prot_start_ptes(vma, addr, ptep, 1);
+		restore_ptes(vmf, addr, ptep, pte, without_hint(vma, pte),
+			     writable, 1);
+		return;
+	}
+
+	/* Counts, not addresses: the folio may begin below address 0. */
+	before = pte_pfn(pte) - folio_pfn(folio);
+	after = min3(folio_nr_pages(folio) - before,
+		     (PMD_SIZE - (addr & ~PMD_MASK)) >> PAGE_SHIFT,
+		     (vma->vm_end - addr) >> PAGE_SHIFT);
+	before = min3(before, (addr & ~PMD_MASK) >> PAGE_SHIFT,
+		      (addr - vma->vm_start) >> PAGE_SHIFT);
+	addr -= before << PAGE_SHIFT;
+	ptep -= before;
+
+	for (after += before; after; after -= nr) {
+		nr = 1;
+		pte = ptep_get(ptep);
+		if (is_numa_hint(vma, pte) && maps_folio(pte, folio))
+			nr = restore_run(vmf, folio, addr, ptep, pte, after);
+		addr += nr * PAGE_SIZE;
+		ptep += nr;
+	}
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A change of the protection of present entries: worked out once, then applied
+ * to every entry that differs in nothing but its page frame.
+ *
+ * What it guarantees: each entry gets what pte_modify() and the rules of
+ * write_upgrade.h give for that entry and the page that it maps, as if it were
+ * the only one.  What may be shared between entries is shared because it is a
+ * function of the bits that they have in common:
+ *
+ *  - A change (struct pte_change) is worked out from the bits of one entry and
+ *    holds for every entry with the same bits, the accessed and the dirty bit
+ *    included: mappings are made of few kinds of entries, mostly of one.  It
+ *    takes no look at a folio to apply it to the next entry, and nothing that
+ *    hardware has set for one page is spread to another.
+ *
+ *  - A run is a sequence of such entries whose page frames count up.  An
+ *    architecture that folds entries wants to be given all of a run in one folio.
+ *
+ * Only the exclusivity of a private page is no function of the entry's bits, so
+ * that is asked for page by page.
+ */
+#ifndef _MM_PTE_CHANGE_H
+#define _MM_PTE_CHANGE_H
+
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+
+#include "internal.h"
+#include "write_upgrade.h"
+
+typedef typeof(pte_val((pte_t){})) pte_bits_t;
+
+/**
+ * struct pte_change - What becomes of an entry, except for its page frame
+ * @old: The entry that it was worked out from.
+ * @flip: The bits that change: as the new protection says, and with a write
+ *	  upgrade.  All bits of the page frame may be among them, see L1TF.
+ * @flush: Whether TLB entries of @old must go when that replaces it.
+ * @verdict: Which of @flip it is to be, or that the page decides.
+ * @start: @old may be changed by hardware until it is cleared.
+ */
+struct pte_change {
+	pte_t old;
+	pte_bits_t flip[2];
+	bool flush[2];
+	enum write_upgrade verdict;
+	bool start;
+};
+
+/**
+ * pte_change_covers() - Was a change worked out from an entry like this one?
+ * @change: The change; all zero if none was worked out yet, which covers no
+ *	    present entry.
+ * @pte: An entry.
+ *
+ * Return: true if @pte is present and has the bits of @change->old.
+ */
+static __always_inline bool pte_change_covers(const struct pte_change *change,
+					      pte_t pte)
+{
+	return pte_same_bits(change->old, pte);
+}
+
+/**
+ * pte_change_apply() - What replaces an entry
+ * @change: A change that covers the entry.
+ * @pte: The entry.
+ * @upgrade: Whether it becomes writable.
+ *
+ * An entry is its page frame, in some code, and bits that do not depend on it, so
+ * the difference of two entries with the same page frame is the same for all page
+ * frames.
+ *
+ * Return: The entry that replaces it.
+ */
+static __always_inline pte_t pte_change_apply(const struct pte_change *change,
+					      pte_t pte, bool upgrade)
+{
+	return __pte(pte_val(pte) ^ change->flip[upgrade]);
+}
+
+/**
+ * pte_step() - By how much an entry grows from page frame to page frame
+ * @pte: A present entry.
+ *
+ * The same for all entries with the same bits, so that a loop over a run need not
+ * look at each.  Not for an architecture that scatters the page frame over the
+ * entry; that one has to call pte_advance_pfn().
+ *
+ * Return: The difference between two neighbours in a run, modulo the word size.
+ */
+static __always_inline pte_bits_t pte_step(pte_t pte)
+{
+	return pte_val(pte_advance_pfn(pte, 1)) - pte_val(pte);
+}
+
+/**
+ * pte_run_length() - Find a run
+ * @ptep: First entry in the page table.
+ * @pte: Its value.
+ * @max: Number of entries to look at, at least 1, none of them outside of the
+ *	 VMA and of the page table.
+ *
+ * Context: The page table lock is held.
+ * Return: How many entries, from the first on, are a run: 1 to @max.
+ */
+static __always_inline unsigned int pte_run_length(pte_t *ptep, pte_t pte,
+						   unsigned int max)
+{
+	unsigned int nr = pte_batch_hint(ptep, pte);
+	pte_t next;
+
+	while (nr < max) {
+		next = ptep_get(ptep + nr);
+		if (!pte_same(next, pte_advance_pfn(pte, nr)))
+			break;
+		nr += pte_batch_hint(ptep + nr, next);
+	}
+
+	return min(nr, max);
+}
+
+/**
+ * folio_pages_from() - How many pages of a folio follow
+ * @folio: The folio.
+ * @page: A page of it.
+ * @max: At most so many are asked for.
+ *
+ * Return: Number of pages from @page to the end of @folio, at most @max.
+ */
+static __always_inline
+unsigned int folio_pages_from(const struct folio *folio, const struct page *page,
+			      unsigned int max)
+{
+	if (max == 1 || !folio_test_large(folio))
+		return 1;
+
+	return min_t(unsigned long, max,
+		     folio_nr_pages(folio) - folio_page_idx(folio, page));
+}
+
+#endif /* _MM_PTE_CHANGE_H */
