@@ -29,8 +29,6 @@
 #include "internal.h"
 #include "write_upgrade.h"
 
-typedef typeof(pte_val((pte_t){})) pte_bits_t;
-
 /**
  * struct pte_change - What becomes of an entry, except for its page frame
  * @old: The entry that it was worked out from.
@@ -42,7 +40,7 @@ typedef typeof(pte_val((pte_t){})) pte_bits_t;
  */
 struct pte_change {
 	pte_t old;
-	pte_bits_t flip[2];
+	u64 flip[2];
 	bool flush[2];
 	enum write_upgrade verdict;
 	bool start;
@@ -88,9 +86,10 @@ static __always_inline pte_t pte_change_apply(const struct pte_change *change,
  * look at each.  Not for an architecture that scatters the page frame over the
  * entry; that one has to call pte_advance_pfn().
  *
- * Return: The difference between two neighbours in a run, modulo the word size.
+ * Return: The difference between two neighbours in a run, modulo the size of an
+ * entry.
  */
-static __always_inline pte_bits_t pte_step(pte_t pte)
+static __always_inline u64 pte_step(pte_t pte)
 {
 	return pte_val(pte_advance_pfn(pte, 1)) - pte_val(pte);
 }

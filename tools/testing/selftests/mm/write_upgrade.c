@@ -1661,6 +1661,135 @@ TEST_F(write_upgrade_shared, uffd_unprotect)
 	expect_data(a, a->map, 'P', NULL, "uffd protection lifted");
 }
 
+/* ---- hugetlb ---- */
+
+#define NR_HUGETLB	3	/* huge pages; the child needs as many for copies */
+
+FIXTURE(write_upgrade_hugetlb)
+{
+	struct area a;		/* for uffd: of small pages, all of them */
+	size_t size;		/* of a huge page */
+};
+
+FIXTURE_VARIANT(write_upgrade_hugetlb)
+{
+	int down;
+};
+
+FIXTURE_VARIANT_ADD(write_upgrade_hugetlb, ro)
+{
+	.down = PROT_READ,
+};
+
+FIXTURE_VARIANT_ADD(write_upgrade_hugetlb, none)
+{
+	.down = PROT_NONE,
+};
+
+FIXTURE_SETUP(write_upgrade_hugetlb)
+{
+	struct area *a = &self->a;
+
+	self->size = default_huge_page_size();
+	if (!self->size)
+		SKIP(return, "no hugetlb here");
+	if (hugetlb_free_default_pages() < 2 * NR_HUGETLB)
+		SKIP(return, "fewer than %d free huge pages", 2 * NR_HUGETLB);
+	a->fd = -1;
+	a->nr = NR_HUGETLB * self->size / psize();
+	a->end = a->nr;
+	a->down = variant->down;
+	a->map = mmap(NULL, NR_HUGETLB * self->size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANON | MAP_HUGETLB, -1, 0);
+	ASSERT_NE(a->map, MAP_FAILED);
+	memset(a->map, 'f', NR_HUGETLB * self->size);
+}
+
+FIXTURE_TEARDOWN(write_upgrade_hugetlb)
+{
+	if (self->size && self->a.map)
+		munmap(self->a.map, NR_HUGETLB * self->size);
+}
+
+/* Write to each huge page. Returns how many of them took a fault. */
+static int write_hugetlb(struct area *a, size_t size, char mark)
+{
+	int i, faults = 0;
+
+	settle_faults();
+	for (i = 0; i < NR_HUGETLB; i++)
+		faults += !!write_faults(a->map + i * size, mark);
+	return faults;
+}
+
+TEST_F(write_upgrade_hugetlb, exclusive)
+{
+	struct area *a = &self->a;
+
+	ASSERT_TRUE(takedown(a));
+	ASSERT_TRUE(upgrade(a));
+	EXPECT_EQ(write_hugetlb(a, self->size, 'P'), 0) {
+		TH_LOG("huge pages of this process alone took a write fault");
+	}
+}
+
+/* What the child sees is not what the parent writes after an upgrade. */
+TEST_F(write_upgrade_hugetlb, fork_parent)
+{
+	struct area *a = &self->a;
+	int wait_for[2], status, i;
+	pid_t pid;
+	char c;
+
+	ASSERT_EQ(pipe(wait_for), 0);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		close(wait_for[1]);
+		if (read(wait_for[0], &c, 1))
+			_exit(2);
+		for (i = 0; i < NR_HUGETLB; i++) {
+			if (a->map[i * self->size] != 'f')
+				_exit(1);
+		}
+		_exit(0);
+	}
+	close(wait_for[0]);
+	ASSERT_TRUE(takedown(a));
+	ASSERT_TRUE(upgrade(a));
+	EXPECT_EQ(write_hugetlb(a, self->size, 'P'), NR_HUGETLB) {
+		TH_LOG("a huge page that is shared took no write fault");
+	}
+	close(wait_for[1]);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0) {
+		TH_LOG("the child sees what the parent has written");
+	}
+}
+
+/* A huge page that is armed for uffd-wp goes on to trap, the others do not. */
+TEST_F(write_upgrade_hugetlb, uffd_wp)
+{
+	struct area *a = &self->a;
+	const unsigned long nr = self->size / psize();
+	const char *skip = uffd_open(a);
+
+	if (skip)
+		SKIP(return, "%s", skip);
+	ASSERT_EQ(uffd_protect(a, 0, a->nr, true), 0);
+	ASSERT_EQ(uffd_protect(a, 0, 2 * nr, false), 0);
+	EXPECT_EQ(write_hugetlb(a, self->size, 'P'), 1) {
+		TH_LOG("of two huge pages unprotected and one protected, not one took a fault");
+	}
+
+	ASSERT_EQ(uffd_protect(a, nr, nr, true), 0);
+	ASSERT_TRUE(takedown(a));
+	ASSERT_TRUE(upgrade(a));
+	EXPECT_EQ(write_hugetlb(a, self->size, 'Q'), 1) {
+		TH_LOG("after an upgrade: one huge page is protected, but not one took a fault");
+	}
+}
+
 /* ---- NUMA hinting ---- */
 
 FIXTURE(write_upgrade_numa)

@@ -46,12 +46,12 @@
 #include "bench_counters.h"
 #include "bench_region.h"
 #include "hugepage_settings.h"
+#include "numa_hints.h"
 
 #define MAX_THREADS	64
 #define WARM_UP		3
 #define MAX_RACES	8	/* rounds of a topic's cases with several threads */
 #define BY_PAGE		16	/* pages of a topic's cases that go page by page */
-#define HINT_TIMEOUT	10	/* seconds */
 
 enum from { FROM_RO, FROM_NONE, FROM_RWP, NR_FROMS };
 enum outcome { HINT_HIT, HINT_MIGRATED, HINT_FAILED, NR_OUTCOMES };
@@ -711,186 +711,12 @@ static void measure_bystander(struct bench *bench)
 	report_bystanders(bench, "up", &shared->sum[1]);
 }
 
-/*
- * NUMA hinting faults. There is no call that makes hints: the scanner is made to
- * run as often as it can, and waited for. Each round is a process of its own,
- * because the scanner is eager with a new address space only.
- */
-#define NUMA_DEBUGFS	"/sys/kernel/debug/sched/numa_balancing/"
+/* NUMA hinting faults. Each round is a process of its own, see numa_hints.h. */
 
-struct knob {
-	const char *path;
-	unsigned long value;	/* for NUMA hints */
-	unsigned long saved;
-	bool present;
-};
-
-#define NUMA_BALANCING	0	/* its index */
-
-static struct knob knobs[] = {
-	[NUMA_BALANCING] = { "/proc/sys/kernel/numa_balancing", 1 },
-	{ NUMA_DEBUGFS "scan_delay_ms", 1 },
-	{ NUMA_DEBUGFS "scan_period_min_ms", 1 },
-	{ NUMA_DEBUGFS "scan_period_max_ms", 100 },
-	{ NUMA_DEBUGFS "scan_size_mb", 64 },
-	{ "/proc/sys/vm/nr_hugepages", 0 },
-};
-
-#define NR_NUMA_KNOBS	5
-
-static void set_knob(const struct knob *knob, unsigned long value)
+static void need(const char *why_not)
 {
-	if (knob->present)
-		write_num(knob->path, value);
-}
-
-static void turn_scanner_off(void)
-{
-	set_knob(&knobs[NUMA_BALANCING], 0);
-}
-
-static void save_knobs(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(knobs); i++) {
-		knobs[i].present = !access(knobs[i].path, W_OK);
-		if (knobs[i].present)
-			knobs[i].saved = read_num(knobs[i].path);
-	}
-	turn_scanner_off();
-}
-
-static void restore_knobs(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(knobs); i++)
-		set_knob(&knobs[i], knobs[i].saved);
-}
-
-/* A kernel without sysctl has the scanner on or off for good. */
-static void turn_scanner_on(void)
-{
-	unsigned int i;
-
-	if (!knobs[NUMA_BALANCING + 1].present)
-		unsupported("NUMA hints want NUMA balancing, debugfs and root");
-	for (i = 0; i < NR_NUMA_KNOBS; i++)
-		set_knob(&knobs[i], knobs[i].value);
-}
-
-static void bind_to_node(int node)
-{
-	unsigned long mask = node < 0 ? 0 : 1UL << node;
-
-	if (syscall(__NR_set_mempolicy, node < 0 ? MPOL_DEFAULT : MPOL_BIND,
-		    node < 0 ? NULL : &mask, node < 0 ? 0 : 8 * sizeof(mask)))
-		failed("set_mempolicy()");
-}
-
-/* This CPU's node, and another one that has memory. */
-static void find_nodes(int *here, int *elsewhere)
-{
-	char path[64];
-	unsigned int node;
-	int i;
-
-	if (syscall(__NR_getcpu, NULL, &node, NULL))
-		failed("getcpu()");
-	*here = node;
-	*elsewhere = -1;
-	for (i = 0; i < 64 && *elsewhere < 0; i++) {
-		unsigned long mask = 1UL << i;
-
-		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d", i);
-		if (i != *here && !access(path, F_OK) &&
-		    !syscall(__NR_set_mempolicy, MPOL_BIND, &mask, 8 * sizeof(mask)))
-			*elsewhere = i;
-	}
-	bind_to_node(-1);
-	if (*elsewhere < 0)
-		unsupported("NUMA hints want a second node with memory");
-}
-
-/*
- * A migration fails, for each size of folio, when the process may not allocate
- * on the node that its CPU is on: a cpuset without that node does it. The
- * process enters it once its hints are set, as the scanner leaves a process with
- * one node alone.
- */
-#define CGROUP_OWN_MOUNT	"/tmp/write_upgrade_bench.cgroup"
-
-static char cpuset_dir[128];
-
-static bool write_text(const char *dir, const char *file, const char *text)
-{
-	char path[256];
-	int fd;
-	bool done;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	fd = open(path, O_WRONLY);
-	done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-	if (fd >= 0)
-		close(fd);
-	return done;
-}
-
-static const char *cgroup_root(void)
-{
-	if (!access("/sys/fs/cgroup/cgroup.controllers", F_OK))
-		return "/sys/fs/cgroup";
-	mkdir(CGROUP_OWN_MOUNT, 0700);
-	if (mount("cgroup2", CGROUP_OWN_MOUNT, "cgroup2", 0, NULL) && errno != EBUSY)
-		return NULL;
-	return CGROUP_OWN_MOUNT;
-}
-
-static void make_cpuset(int node)
-{
-	const char *root = cgroup_root();
-	char text[16];
-
-	if (!root || !write_text(root, "cgroup.subtree_control", "+cpuset"))
-		unsupported("a failed migration wants cgroup v2 with cpuset, and root");
-	snprintf(cpuset_dir, sizeof(cpuset_dir), "%s/write_upgrade_bench", root);
-	mkdir(cpuset_dir, 0700);
-	snprintf(text, sizeof(text), "%d", node);
-	if (!write_text(cpuset_dir, "cpuset.mems", text))
-		unsupported("a failed migration wants a cpuset of one node");
-}
-
-static void remove_cpuset(void)
-{
-	rmdir("/sys/fs/cgroup/write_upgrade_bench");
-	rmdir(CGROUP_OWN_MOUNT "/write_upgrade_bench");
-	if (!umount(CGROUP_OWN_MOUNT))
-		rmdir(CGROUP_OWN_MOUNT);
-}
-
-/* The scanner spares a process with one thread what is on its own node. */
-static void *stand_by(void *unused)
-{
-	for (;;)
-		pause();
-	return NULL;
-}
-
-/* Until the scanner has passed over the region; false if it does not come. */
-static bool wait_for_hints(size_t pages)
-{
-	int updates = bench_find_counter("numa_pte_updates");
-	unsigned long end = bench_ns() + HINT_TIMEOUT * 1000000000UL;
-
-	bench_read(&before);
-	bind_to_node(-1);	/* from here on the scanner takes the memory */
-	do {
-		bench_read(&after);
-		if (after.value[updates] - before.value[updates] >= pages)
-			return true;
-	} while (bench_ns() < end);
-	return false;
+	if (why_not)
+		unsupported(why_not);
 }
 
 /* sum[0] is of the hints, sum[1] of a write to each page afterwards. */
@@ -926,20 +752,11 @@ static void rehearse(struct bench_region region)
 /* One round, in a process that ends with it. Exit status: as the program's. */
 static void __noreturn one_numa_round(struct bench *bench, int node)
 {
-	size_t pages = bench->region.len / psize();
-	pthread_t thread;
-
-	if (pthread_create(&thread, NULL, stand_by, NULL))
-		failed("pthread_create()");
-	bind_to_node(node);
+	need(numa_bind(node));
 	map_region(bench);
-	turn_scanner_on();
-	if (!wait_for_hints(pages))
-		unsupported("the NUMA scanner set no hints in 10 seconds");
-	turn_scanner_off();
-	if (bench->outcome == HINT_FAILED &&
-	    !write_text(cpuset_dir, "cgroup.procs", "0"))
-		unsupported("the process cannot enter the cpuset");
+	need(numa_set_hints(bench->region.len / psize()));
+	if (bench->outcome == HINT_FAILED)
+		need(numa_enter_cpuset());
 	rehearse(bench->region);
 	take_hints(&bench->region, &shared->timer[0], shared->sum);
 	shared->rounds++;
@@ -965,11 +782,9 @@ static void measure_numa(struct bench *bench)
 	int here, elsewhere, status;
 	pid_t pid;
 
-	if (bench_find_counter("numa_pte_updates") < 0)
-		unsupported("this kernel has no NUMA balancing");
-	find_nodes(&here, &elsewhere);
+	need(numa_find_nodes(&here, &elsewhere));
 	if (bench->outcome == HINT_FAILED)
-		make_cpuset(elsewhere);
+		need(numa_make_cpuset(elsewhere));
 	for (i = 0; i < rounds; i++) {
 		pid = fork();
 		if (!pid)
@@ -1269,7 +1084,7 @@ static int run_case(struct bench *bench)
 		run_in_child(bench);
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		return KSFT_FAIL;
-	turn_scanner_off();
+	numa_scanner_off();
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
 	fprintf(stderr, "%s: ended by signal %d\n", bench->name, WTERMSIG(status));
@@ -1654,10 +1469,15 @@ static int run_topics(const struct asked *asked)
 	return list ? KSFT_PASS : found ? status : KSFT_FAIL;
 }
 
+#define NR_HUGEPAGES	"/proc/sys/vm/nr_hugepages"
+
+static unsigned long saved_hugepages;
+
 static void restore_system(void)
 {
-	restore_knobs();
-	remove_cpuset();
+	numa_restore_settings();
+	if (!access(NR_HUGEPAGES, W_OK))
+		write_num(NR_HUGEPAGES, saved_hugepages);
 }
 
 static void set_system_up(void)
@@ -1666,7 +1486,9 @@ static void set_system_up(void)
 		return;
 	if (thp_available())
 		thp_save_settings();
-	save_knobs();
+	numa_save_settings();
+	if (!access(NR_HUGEPAGES, W_OK))
+		saved_hugepages = read_num(NR_HUGEPAGES);
 	atexit(restore_system);
 }
 

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * NUMA hints on demand. There is no call that makes them: the scanner of NUMA
+ * balancing is made to run as often as it can, and waited for. A process gets
+ * hints soon only while it is young, so each case wants a process of its own.
+ *
+ * Functions that return a string return NULL, or the reason why not in one
+ * sentence.
+ */
+#ifndef __NUMA_HINTS_H__
+#define __NUMA_HINTS_H__
+
+#include <stdbool.h>
+
+/* Settings of the machine: the first leaves the scanner off. */
+void numa_save_settings(void);
+void numa_restore_settings(void);
+
+/* For the parent of a process that may have ended before it did. */
+void numa_scanner_off(void);
+
+/* This CPU's node, and another one that has memory. */
+const char *numa_find_nodes(int *here, int *elsewhere);
+
+/* Allocate on this node; -1: anywhere, and let the scanner have the memory. */
+const char *numa_bind(int node);
+
+/* Run the scanner until it has set nr hints, in any process of the machine. */
+const char *numa_set_hints(unsigned long nr);
+
+/*
+ * Let migrations fail, for each size of folio: a process that enters the cpuset
+ * can allocate on this node only. It enters when its hints are set, as the
+ * scanner leaves a process with one node alone.
+ */
+const char *numa_make_cpuset(int node);
+const char *numa_enter_cpuset(void);
+
+#endif /* __NUMA_HINTS_H__ */
