@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/mempolicy.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,10 +86,18 @@ const char *numa_bind(int node)
 
 const char *numa_find_nodes(int *here, int *elsewhere)
 {
+	unsigned int cpu, node;
 	char path[64];
-	unsigned int node;
+	cpu_set_t set;
 	int i;
 
+	if (syscall(__NR_getcpu, &cpu, &node, NULL))
+		return "getcpu() failed";
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		return "sched_setaffinity() failed";
+	/* It may have moved before it was held. */
 	if (syscall(__NR_getcpu, NULL, &node, NULL))
 		return "getcpu() failed";
 	*here = node;

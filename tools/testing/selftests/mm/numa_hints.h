@@ -19,7 +19,7 @@ void numa_restore_settings(void);
 /* For the parent of a process that may have ended before it did. */
 void numa_scanner_off(void);
 
-/* This CPU's node, and another one that has memory. */
+/* Stay on this CPU. Its node, and another one that has memory. */
 const char *numa_find_nodes(int *here, int *elsewhere);
 
 /* Allocate on this node; -1: anywhere, and let the scanner have the memory. */
