@@ -343,7 +343,7 @@ TEST_F(numa_hinting, vma_edges)
 
 /*
  * A part of a folio is mapped at the bottom of the address space, the folio would
- * begin below address 0. And a page that is moved beside it has another offset.
+ * begin below address 0.
  */
 TEST_F(numa_hinting, moved_to_bottom)
 {
