@@ -25,6 +25,7 @@
 
 #include <linux/mm.h>
 #include <linux/pgtable.h>
+#include <asm/tlb.h>
 
 #include "internal.h"
 #include "write_upgrade.h"
@@ -34,14 +35,14 @@
  * @old: The entry that it was worked out from.
  * @flip: The bits that change: as the new protection says, and with a write
  *	  upgrade.  All bits of the page frame may be among them, see L1TF.
- * @flush: Whether TLB entries of @old must go when that replaces it.
+ * @flush: What that demands of TLBs that hold @old.
  * @verdict: Which of @flip it is to be, or that the page decides.
  * @start: @old may be changed by hardware until it is cleared.
  */
 struct pte_change {
 	pte_t old;
 	u64 flip[2];
-	bool flush[2];
+	enum tlb_flush_kind flush[2];
 	enum write_upgrade verdict;
 	bool start;
 };

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which changes of a user's page table entry do no more than add permissions, on x86:
+ * all that hardware can see of them is R/W set or NX cleared.  The page frame, the
+ * size, the memory type and the protection key are the same.  The accessed and the
+ * dirty bit may be set along with it: hardware sets them by itself.
+ *
+ * A TLB that holds the old entry is repaired by the first fault that it causes.  Intel
+ * SDM Vol 3, "Optional Invalidation" and AMD APM Vol 2, "TLB Management", allow that,
+ * and promise that the fault itself removes the entry.
+ */
+#ifndef _ASM_X86_TLB_FLUSH_KIND_H
+#define _ASM_X86_TLB_FLUSH_KIND_H
+
+#ifdef CONFIG_ARCH_HAS_RELAXED_TLB_FLUSH
+
+/*
+ * Dirty without R/W is a shadow stack: CALL may write to it, a store may not.  Neither
+ * it nor a writable entry permits all that the other does.
+ */
+static inline bool tlb_flags_shadow_stack(unsigned long flags)
+{
+	return (flags & (_PAGE_RW | _PAGE_DIRTY)) == _PAGE_DIRTY;
+}
+
+static inline bool tlb_flags_only_add(unsigned long oldflags, unsigned long newflags)
+{
+	const unsigned long software = _PAGE_SOFTW1 | _PAGE_SOFTW2 | _PAGE_SOFTW3 |
+				       _PAGE_SOFTW4 | _PAGE_SAVED_DIRTY;
+	const unsigned long set = newflags & ~oldflags & ~software;
+	const unsigned long cleared = oldflags & ~newflags & ~software;
+
+	if (tlb_flags_shadow_stack(oldflags) || tlb_flags_shadow_stack(newflags))
+		return false;
+
+	return !(set & ~(_PAGE_RW | _PAGE_DIRTY | _PAGE_ACCESSED)) &&
+	       !(cleared & ~_PAGE_NX);
+}
+
+#define pte_only_adds_permission pte_only_adds_permission
+static inline bool pte_only_adds_permission(pte_t oldpte, pte_t newpte)
+{
+	return pte_pfn(oldpte) == pte_pfn(newpte) &&
+	       tlb_flags_only_add(pte_flags(oldpte), pte_flags(newpte));
+}
+
+#define pmd_only_adds_permission pmd_only_adds_permission
+static inline bool pmd_only_adds_permission(pmd_t oldpmd, pmd_t newpmd)
+{
+	return pmd_pfn(oldpmd) == pmd_pfn(newpmd) &&
+	       tlb_flags_only_add(pmd_flags(oldpmd), pmd_flags(newpmd));
+}
+
+#endif /* CONFIG_ARCH_HAS_RELAXED_TLB_FLUSH */
+
+#include <asm-generic/tlb_flush_kind.h>
+
+#endif /* _ASM_X86_TLB_FLUSH_KIND_H */
