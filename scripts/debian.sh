@@ -64,3 +64,32 @@ debian_unpack()
 	done
 	rm -rf "$dir.debs"
 }
+
+# debian_source DIR PACKAGE SOURCE: fetch the source package SOURCE of the version
+# that the installed binary PACKAGE was built from into DIR: its .dsc and what that
+# names. Private lists with a deb-src line for each source of Debian that the
+# system has, so that nothing of the system changes.
+debian_source()
+{
+	local dir=$1 package=$2 source=$3 apt=$CACHE/apt-source version options
+
+	mkdir -p "$dir" "$apt/lists/partial" "$apt/cache/archives/partial"
+	lock apt-source
+	# shellcheck disable=SC2016 # for apt to expand
+	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' \
+		'Created-By: Packages' 'Origin: Debian' | sort -u |
+		sed "s,^,deb-src $(debian_keyring) ," >"$apt/sources.list"
+	options=(-q -o "Dir::Etc::SourceList=$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
+		 -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt/cache"
+		 -o "APT::Sandbox::User=$(id -un)")
+	version=$(debian_version "$package") &&
+	apt-get "${options[@]}" update &&
+	(cd "$dir" && apt-get "${options[@]}" source --download-only "$source=$version")
+}
+
+# debian_version PACKAGE: the version of the source it was built from.
+debian_version()
+{
+	# shellcheck disable=SC2016 # for dpkg-query to expand
+	dpkg-query -W -f '${source:Version}' "$1" 2>/dev/null
+}
