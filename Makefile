@@ -2,9 +2,10 @@
 # The workshop's interface; scripts/ implements it. "make help" lists it.
 
 export ARCH CONFIG LINUX KERNEL_TARBALL SETUP SIGNOFF BRANCH TREE ACCEL BUSYBOX \
-       BASE TOPIC RUNS
+       BASE TOPIC RUNS EMULATOR
 
-.PHONY: help boot bench check series apply tree refresh shell kernel build clean
+.PHONY: help boot bench check series apply tree refresh shell kernel build \
+	emulator clean
 
 help:		## list the commands
 	@sed -n 's/^\([a-z]*\):.*##/\1:/p' $(MAKEFILE_LIST) | \
@@ -41,6 +42,9 @@ kernel:		## only fetch the kernel the series is based on
 
 build:		## only build the composed kernel and its kselftests
 	@scripts/build
+
+emulator:	## only build the emulator that keeps stale TLB entries: EMULATOR=stale-tlb
+	@EMULATOR=$${EMULATOR:-stale-tlb} scripts/emulator
 
 clean:		## remove build/ of this clone (the cache stays)
 	@rm -rf build

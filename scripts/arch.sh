@@ -10,6 +10,14 @@ ARCH=${ARCH:-$(uname -m | sed 's/aarch64/arm64/')}
 NATIVE=$([ "$(uname -m | sed 's/aarch64/arm64/')" = "$ARCH" ] && echo y || echo n)
 [ "$NATIVE" = n ] || CROSS=
 
+# EMULATOR=name: facts of the emulator in vm/qemu/name.conf.
+if [ -n "${EMULATOR:-}" ]; then
+	[ -f "$TOP/vm/qemu/$EMULATOR.conf" ] ||
+		die "EMULATOR=$EMULATOR is not one of: $(cd "$TOP/vm/qemu" && echo *.conf | sed 's/\.conf//g')"
+	# shellcheck source=/dev/null
+	. "$TOP/vm/qemu/$EMULATOR.conf"
+fi
+
 # The kernel's make, for this architecture, through ccache.
 kmake()
 {
