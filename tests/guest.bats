@@ -52,6 +52,14 @@ accel()
 	echo "$output"
 }
 
+# table LINE...: what scripts/table.awk makes of them.
+table()
+{
+	printf '%s\n' "$@" | tr ' ' '\t' >"$BATS_TEST_TMPDIR/tsv"
+	run awk -F'\t' -f "$TOP/scripts/table.awk" "$BATS_TEST_TMPDIR/tsv"
+	echo "$output"
+}
+
 # The fakes find the file that the guest would report to.
 report_to='for a; do case $a in file,id=verdict,path=*) v=${a##*path=} ;; esac; done'
 
@@ -152,17 +160,29 @@ exact()
 	diff "$BATS_TEST_TMPDIR/1/console" "$BATS_TEST_TMPDIR/2/console"
 }
 
-@test "bench: the table puts what got worse first, and marks noise" {
-	printf '%s\t%s\tm\tn\tless\ttrue\t%s\t%s\n' \
-		t a base 10 t a patched 5 t b base 10 t b patched 20 \
-		t c base 10 t c base 20 t c patched 16 t d base 7 t d patched 7 \
-		>"$BATS_TEST_TMPDIR/tsv"
-	run awk -F'\t' -f "$TOP/scripts/table.awk" "$BATS_TEST_TMPDIR/tsv"
-	echo "$output"
-	[[ ${lines[2]} =~ ^b\ .*\+100%\ !\ 20 ]]
-	[[ $output =~ a\ .*-50%\ \+\ 5 ]]
-	[[ $output =~ c\ .*15\ \(10\ to\ 20\).*~\ 16 ]]
-	[[ $output =~ d\ .*=\ 7 ]]
+@test "bench: the table puts what got worse first, then what got better, and marks noise" {
+	table "t c m n less true base 10" "t c m n less true base 20" "t c m n less true patched 16" \
+		"t a m n less true base 10" "t a m n less true patched 5" \
+		"t b m n less true base 10" "t b m n less true patched 20" \
+		"t e m n less true patched 4"
+	[[ ${lines[2]} =~ ^b\ .*\ 10\ .*\+100%\ !\ 20 ]]
+	[[ ${lines[3]} =~ ^a\ .*\ 10\ .*-50%\ \+\ 5 ]]
+	[[ ${lines[4]} =~ ^c\ .*15\ \(10\ to\ 20\).*~\ 16 ]]
+	[[ ${lines[5]} =~ ^e\ .*-.*\?\ 4 ]]
+}
+
+@test "bench: the table names once what is equal, and each case of it" {
+	table "t d m n less true base 7" "t d m n less true patched 7" \
+		"t f m n less true base 8" "t f m n less true patched 8" \
+		"t g m n less true base 7" "t g m n less true patched 7" \
+		"t d o n less true base 0" "t d o n less true patched 0" \
+		"t f o n less true base 0" "t f o n less true patched 0" \
+		"t d p n less true base 0" "t d p n less true patched 0"
+	[ "${lines[1]}" = "= m 7 n: d, g" ]
+	[ "${lines[2]}" = "= m 8 n: f" ]
+	[ "${lines[3]}" = "= p 0 n: d" ]
+	[ "${lines[4]}" = "= 0 in all cases: o" ]
+	[ ${#lines[@]} -eq 5 ]
 }
 
 @test "set-up: SETUP=no names what is missing and installs nothing" {
