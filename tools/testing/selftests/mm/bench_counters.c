@@ -2,11 +2,14 @@
 /* See bench_counters.h. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/perf_event.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,7 +23,7 @@ bool bench_json;
 /* Rows of /proc/vmstat that are counted: those that begin with one of these. */
 static const char * const wanted[] = {
 	"nr_tlb_", "numa_pte_updates", "numa_huge_pte_updates", "numa_hint_",
-	"numa_pages_migrated", "spurious_", "relaxed_", "tlb_relaxed",
+	"numa_pages_migrated",
 };
 
 /* A row of /proc/vmstat: the counter @nr, its name (not terminated), its value */
@@ -198,6 +201,53 @@ bool bench_has_ipis(void)
 	return has_ipis;
 }
 
+static int tracepoint_id(const char *event)
+{
+	char path[128], number[16] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/kernel/tracing/events/%s/id", event);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	if (read(fd, number, sizeof(number) - 1) <= 0)
+		number[0] = '\0';
+	close(fd);
+	return number[0] ? atoi(number) : -1;
+}
+
+/* Reason 1 is another CPU's request; of all its pages, their number is -1. */
+static const char * const flush_filters[BENCH_NR_FLUSHES] = {
+	[BENCH_FLUSH_FULL] = "reason == 1 && pages == 0xffffffffffffffff",
+	[BENCH_FLUSH_RANGED] = "reason == 1 && pages != 0xffffffffffffffff",
+};
+
+int bench_open_flushes(unsigned int cpu, enum bench_flush kind)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr),
+	};
+	int fd, id = tracepoint_id("tlb/tlb_flush");
+
+	if (id < 0)
+		return -1;
+	attr.config = id;
+	fd = syscall(__NR_perf_event_open, &attr, -1, cpu, -1,
+		     PERF_FLAG_FD_CLOEXEC);
+	if (fd >= 0 && ioctl(fd, PERF_EVENT_IOC_SET_FILTER, flush_filters[kind])) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+unsigned long bench_read_flushes(int fd)
+{
+	unsigned long count;
+
+	return read(fd, &count, sizeof(count)) == sizeof(count) ? count : 0;
+}
+
 void bench_sample(struct bench_samples *samples, unsigned long value)
 {
 	if (samples->n < BENCH_MAX_SAMPLES)
@@ -256,11 +306,16 @@ void bench_skip(const char *topic, const char *name, const char *reason)
 	fflush(stdout);
 }
 
-/* Counters of NUMA hints matter where hints are measured only. */
+/*
+ * Counters of NUMA hints matter where hints are measured only, and what a CPU
+ * received is counted by its interrupts already.
+ */
 static bool is_reported(const struct bench_metric *m, unsigned int counter)
 {
 	if (counter == BENCH_IPIS)
 		return has_ipis;
+	if (has_ipis && !strcmp(names[counter], "nr_tlb_remote_flush_received"))
+		return false;
 	return strncmp(names[counter], "numa_", 5) || !strcmp(m->topic, "numa");
 }
 

@@ -19,8 +19,8 @@
 
 /*
  * Counters with fixed places. Those from BENCH_VMSTAT on are the rows of
- * /proc/vmstat that concern TLB flushes, NUMA hints and spurious faults, as many
- * as the running kernel has, by their own names.
+ * /proc/vmstat that concern TLB flushes and NUMA hints, as many as the running
+ * kernel has, by their own names.
  */
 enum bench_counter {
 	BENCH_FAULTS,		/* minor faults of this process */
@@ -66,6 +66,16 @@ const char *bench_counter_unit(unsigned int counter);
 unsigned int bench_nr_counters(void);
 int bench_find_counter(const char *name);
 bool bench_has_ipis(void);
+
+/*
+ * What a CPU flushed because another one asked it to: all of its TLB, or some
+ * pages. /proc/vmstat has no such counter, the tracepoint tlb:tlb_flush has. -1:
+ * this kernel or architecture lacks it, or the user must not.
+ */
+enum bench_flush { BENCH_FLUSH_FULL, BENCH_FLUSH_RANGED, BENCH_NR_FLUSHES };
+
+int bench_open_flushes(unsigned int cpu, enum bench_flush kind);
+unsigned long bench_read_flushes(int fd);
 
 /* Samples */
 void bench_sample(struct bench_samples *samples, unsigned long value);

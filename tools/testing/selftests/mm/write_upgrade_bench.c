@@ -52,6 +52,7 @@
 #define WARM_UP		3
 #define MAX_RACES	8	/* rounds of a topic's cases with several threads */
 #define BY_PAGE		16	/* pages of a topic's cases that go page by page */
+#define BY_PAGE_RACES	2	/* ... and rounds, with several threads */
 
 enum from { FROM_RO, FROM_NONE, FROM_RWP, NR_FROMS };
 enum outcome { HINT_HIT, HINT_MIGRATED, HINT_FAILED, NR_OUTCOMES };
@@ -429,6 +430,12 @@ static void register_uffd(struct bench *bench)
 		unsupported(why);
 }
 
+/* With several threads ticks are a time only, and as good as the machine. */
+static bool is_timed(const struct bench *bench)
+{
+	return bench->threads == 1 || show_time || show_pairs;
+}
+
 static void prepare_toggle(struct bench *bench)
 {
 	bool uffd = bench->op->down == uffd_down;
@@ -452,12 +459,13 @@ static void measure_toggle(struct bench *bench)
 	prepare_toggle(bench);
 	start_workers(bench, bench->region.addr, bench->region.len);
 	for (i = 0; i < WARM_UP; i++) {
-		time_toggle(bench, down, up);
+		if (is_timed(bench))
+			time_toggle(bench, down, up);
 		count_toggle(bench, sum);
 	}
 	memset(sum, 0, sizeof(shared->sum));
 	reset_timers();
-	for (i = 0; i < bench->rounds; i++)
+	for (i = 0; i < bench->rounds && is_timed(bench); i++)
 		time_toggle(bench, down, up);
 	for (i = 0; i < bench->rounds; i++)
 		count_toggle(bench, sum);
@@ -465,8 +473,10 @@ static void measure_toggle(struct bench *bench)
 	why = bench_verify_region(&bench->region);
 	if (why)
 		unsupported(why);
-	report_timer(bench, "down", down, "page", pages);
-	report_timer(bench, "up", up, "page", pages);
+	if (is_timed(bench)) {
+		report_timer(bench, "down", down, "page", pages);
+		report_timer(bench, "up", up, "page", pages);
+	}
 	report_counters(bench, "down", &sum[0], calls);
 	report_counters(bench, "up", &sum[1], calls);
 	report(bench, "write", "faults", "faults/pass",
@@ -669,8 +679,27 @@ static void measure_spurious(struct bench *bench)
  * Bystanders: threads of the process that never touch the region. What an
  * upgrade sends to their CPUs it sends for nothing.
  */
+static void start_bystanders(struct bench *bench)
+{
+	static const struct operation toggle = {
+		.down = mprotect_down, .up = mprotect_up,
+	};
+	size_t len = 16 * psize();
+	char *own = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (bench->threads < 2)
+		unsupported("a bystander needs a second thread");
+	if (own == MAP_FAILED)
+		failed("mmap()");
+	bench->op = &toggle;
+	map_region(bench);
+	bench_write_pages(own, len, psize());
+	start_workers(bench, own, len);
+}
+
 static void report_bystanders(struct bench *bench, const char *prefix,
-			      const struct bench_counters *sum)
+			      const struct bench_counters *sum, double ops)
 {
 	unsigned long ipis = 0;
 	unsigned int i;
@@ -679,36 +708,97 @@ static void report_bystanders(struct bench *bench, const char *prefix,
 		ipis += sum->cpu_ipis[i];
 	if (bench_has_ipis())
 		report(bench, prefix, "ipis_per_bystander", "interrupts/op",
-		       (double)ipis / bench->rounds / (bench->threads - 1),
-		       bench->rounds, false);
-	report_counters(bench, prefix, sum, bench->rounds);
+		       ipis / ops / (bench->threads - 1), ops, false);
+	report_counters(bench, prefix, sum, ops);
 }
 
 static void measure_bystander(struct bench *bench)
 {
-	size_t len = 16 * psize();
-	char *own = mmap(NULL, len, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	unsigned int i;
 
-	if (bench->threads < 2)
-		unsupported("a bystander needs a second thread");
-	if (own == MAP_FAILED)
-		failed("mmap()");
-	bench->op = &(const struct operation) {
-		.down = mprotect_down, .up = mprotect_up,
-	};
-	map_region(bench);
-	bench_write_pages(own, len, psize());
-	start_workers(bench, own, len);
+	start_bystanders(bench);
 	for (i = 0; i < WARM_UP; i++)
 		count_toggle(bench, shared->sum);
 	memset(shared->sum, 0, sizeof(shared->sum));
 	for (i = 0; i < bench->rounds; i++)
 		count_toggle(bench, shared->sum);
 	end_workers(bench);
-	report_bystanders(bench, "down", &shared->sum[0]);
-	report_bystanders(bench, "up", &shared->sum[1]);
+	report_bystanders(bench, "down", &shared->sum[0], bench->rounds);
+	report_bystanders(bench, "up", &shared->sum[1], bench->rounds);
+}
+
+/*
+ * Laggards: bystanders while all pages of the region were upgraded one by one.
+ * A strict flush of a few pages must still be one of a few pages for them; if
+ * the upgrades left them behind, it is one of their whole TLB.
+ */
+#define STRICT_PAGES	16	/* fewer than x86 flushes page by page */
+
+static int flush_fds[MAX_THREADS][BENCH_NR_FLUSHES];
+
+static bool open_flushes(const struct bench *bench)
+{
+	unsigned int cpu, kind;
+
+	for (cpu = 1; cpu < bench->threads; cpu++)
+		for (kind = 0; kind < BENCH_NR_FLUSHES; kind++) {
+			flush_fds[cpu][kind] = bench_open_flushes(cpu, kind);
+			if (flush_fds[cpu][kind] < 0)
+				return false;
+		}
+	return true;
+}
+
+static unsigned long flushes(const struct bench *bench, enum bench_flush kind)
+{
+	unsigned long sum = 0;
+	unsigned int cpu;
+
+	for (cpu = 1; cpu < bench->threads; cpu++)
+		sum += bench_read_flushes(flush_fds[cpu][kind]);
+	return sum;
+}
+
+/* sum[0] is of the upgrades, sum[1] of the strict flush, seen[] its flushes. */
+static void one_laggard_round(struct bench *bench, struct bench_counters *sum,
+			      unsigned long *seen)
+{
+	static struct bench_counters at[4];
+	unsigned int kind;
+
+	mprotect_down(bench, bench->region.addr, bench->region.len);
+	bench_read(&at[0]);
+	pass(bench, mprotect_up);
+	bench_read(&at[1]);
+	for (kind = 0; kind < BENCH_NR_FLUSHES; kind++)
+		seen[kind] -= flushes(bench, kind);
+	bench_read(&at[2]);
+	mprotect_down(bench, bench->region.addr, STRICT_PAGES * psize());
+	bench_read(&at[3]);
+	for (kind = 0; kind < BENCH_NR_FLUSHES; kind++)
+		seen[kind] += flushes(bench, kind);
+	bench_add_delta(&sum[0], &at[0], &at[1]);
+	bench_add_delta(&sum[1], &at[2], &at[3]);
+}
+
+static void measure_laggard(struct bench *bench)
+{
+	double others = bench->threads - 1.0;
+	unsigned long seen[BENCH_NR_FLUSHES] = {};
+	struct bench_counters *sum = shared->sum;
+
+	bench->by_page = true;
+	start_bystanders(bench);
+	if (!open_flushes(bench))
+		unsupported("the tracepoint tlb:tlb_flush cannot be counted here");
+	one_laggard_round(bench, sum, seen);
+	end_workers(bench);
+	report_bystanders(bench, "up", &sum[0], bench->region.len / psize());
+	report_bystanders(bench, "strict", &sum[1], 1);
+	report(bench, "strict", "full_flushes_per_bystander", "flushes/op",
+	       seen[BENCH_FLUSH_FULL] / others, others, false);
+	report(bench, "strict", "ranged_flushes_per_bystander", "flushes/op",
+	       seen[BENCH_FLUSH_RANGED] / others, others, false);
 }
 
 /* NUMA hinting faults. Each round is a process of its own, see numa_hints.h. */
@@ -971,6 +1061,7 @@ static const struct operation operations[] = {
 	/* Of topics only */
 	{ "spurious", measure_spurious },
 	{ "bystander", measure_bystander },
+	{ "laggard", measure_laggard },
 	{ "unchanged", measure_unchanged },
 };
 
@@ -1010,16 +1101,22 @@ static const struct topic topics[] = {
 	  .from = { FROM_RO, FROM_NONE }, .nr_from = 2, .threads = { 1 } },
 	{ .name = "pingpong", .operation = "mprotect",
 	  .memory = { { BENCH_ANON, "4k" } }, .pages = 1,
-	  .from = { FROM_RO, FROM_NONE }, .nr_from = 2,
-	  .threads = { 1, 2, 4, 8 }, .nr_touch = 2 },
-	{ .name = "uffd", .operation = "uffd",
-	  .memory = { { BENCH_ANON, "4k" }, { BENCH_ANON, "64k" } },
 	  .from = { FROM_RO }, .nr_from = 1,
-	  .threads = { 1, 2, 4, 8 }, .nr_by_page = 2 },
+	  .threads = { 1, 2, 4, 8 }, .nr_touch = 2 },
+	{ .name = "pingpong", .operation = "mprotect",
+	  .memory = { { BENCH_ANON, "4k" } }, .pages = 1,
+	  .from = { FROM_NONE }, .nr_from = 1, .threads = { 1, 4 } },
+	{ .name = "pingpong", .operation = "uffd",
+	  .memory = { { BENCH_ANON, "4k" } }, .pages = 1,
+	  .from = { FROM_RO }, .nr_from = 1, .threads = { 1, 2, 4, 8 } },
 	{ .name = "uffd", .operation = "uffd",
 	  .memory = { { BENCH_ANON, "4k" }, { BENCH_ANON, "64k" } },
-	  .from = { FROM_RWP }, .nr_from = 1,
+	  .from = { FROM_RO, FROM_RWP }, .nr_from = 2,
 	  .threads = { 1 }, .nr_by_page = 2 },
+	{ .name = "uffd", .operation = "uffd",
+	  .memory = { { BENCH_ANON, "4k" } },
+	  .from = { FROM_RO }, .nr_from = 1,
+	  .threads = { 2, 4, 8 }, .nr_by_page = 2 },
 	{ .name = "numa", .operation = "numa",
 	  .memory = { { BENCH_ANON, "4k" }, { BENCH_ANON, "64k" },
 		      { BENCH_ANON, "1m" }, { BENCH_ANON, "2m" },
@@ -1035,6 +1132,9 @@ static const struct topic topics[] = {
 	{ .name = "bystander", .operation = "bystander",
 	  .memory = { { BENCH_ANON, "4k" } }, .pages = 16,
 	  .threads = { 2, 4, 8 } },
+	{ .name = "bystander", .operation = "laggard",
+	  .memory = { { BENCH_ANON, "4k" } }, .pages = 1024,
+	  .threads = { 4 } },
 	{ .name = "unchanged", .operation = "unchanged",
 	  .memory = { { BENCH_ANON, "4k" } } },
 };
@@ -1129,7 +1229,7 @@ static bool parse_folio(struct bench *bench, const char *text);
 static bool set_case(struct bench *bench, const struct topic *topic,
 		     unsigned int number)
 {
-	unsigned int i;
+	unsigned int i, races;
 
 	if (nr_threads(topic))
 		bench->threads = topic->threads[digit(&number, nr_threads(topic))];
@@ -1147,8 +1247,9 @@ static bool set_case(struct bench *bench, const struct topic *topic,
 		bench->region.len = topic->pages * psize();
 	if (bench->by_page)
 		bench->region.len = BY_PAGE * psize();
-	if (bench->threads > 1 && bench->rounds > MAX_RACES)
-		bench->rounds = MAX_RACES;
+	races = bench->by_page ? BY_PAGE_RACES : MAX_RACES;
+	if (bench->threads > 1 && bench->rounds > races)
+		bench->rounds = races;
 	parse_folio(bench, topic->memory[number].folio);
 	name_case(bench, topic->memory[number].folio);
 	return true;
