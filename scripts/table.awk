@@ -27,7 +27,7 @@ function shown(key,   low, high)
 {
 	row = $1 FS $2 FS $3
 	if (!(row in unit)) {
-		rows[++nr] = row; unit[row] = $4; good[$1] = $5
+		rows[++nr] = row; unit[row] = $4; good[$1] = $5; exact[row] = $6
 		if (!($1 in topic)) { topic[$1]; topics[++nt] = $1 }
 	}
 	add(row FS $7, $8 + 0)
@@ -64,7 +64,7 @@ function judge(row,   b, p, base, patched, percent)
 	if (!(b in count) || !(p in count)) { mark[row] = "?"; return }
 	base = median(b); patched = median(p)
 	if (base == patched) mark[row] = "="
-	else if (value[b, 1] <= value[p, count[p]] && value[p, 1] <= value[b, count[b]]) mark[row] = "~"
+	else if (noise(b, p, exact[row])) mark[row] = "~"
 	else {
 		mark[row] = patched > base ? "!" : "+"
 		rank[row] = patched > base ? 0 : 1
@@ -72,6 +72,21 @@ function judge(row,   b, p, base, patched, percent)
 		worse[row] = percent < 0 ? -percent : percent
 		change[row] = base ? sprintf(worse[row] < 10 ? "%+.1f%%" : "%+.0f%%", percent) : "new"
 	}
+}
+
+# Three runs of each kernel that differ by chance alone do not overlap in one case
+# of ten: the gap must be as wide as the wider range, too.
+function noise(b, p, is_exact,   gap, width)
+{
+	if (is_exact != "true" && (count[b] < 2 || count[p] < 2))
+		return 1
+	gap = value[p, 1] - value[b, count[b]]
+	if (value[b, 1] - value[p, count[p]] > gap)
+		gap = value[b, 1] - value[p, count[p]]
+	width = value[b, count[b]] - value[b, 1]
+	if (value[p, count[p]] - value[p, 1] > width)
+		width = value[p, count[p]] - value[p, 1]
+	return gap <= 0 || gap < width
 }
 
 function unvaried(row)

@@ -164,11 +164,16 @@ exact()
 	table "t c m n less true base 10" "t c m n less true base 20" "t c m n less true patched 16" \
 		"t a m n less true base 10" "t a m n less true patched 5" \
 		"t b m n less true base 10" "t b m n less true patched 20" \
-		"t e m n less true patched 4"
+		"t e m n less true patched 4" \
+		"t f m n less false base 10" "t f m n less false base 12" \
+		"t f m n less false patched 13" "t f m n less false patched 13" \
+		"t g m n less false base 10" "t g m n less false patched 5"
 	[[ ${lines[2]} =~ ^b\ .*\ 10\ .*\+100%\ !\ 20 ]]
 	[[ ${lines[3]} =~ ^a\ .*\ 10\ .*-50%\ \+\ 5 ]]
 	[[ ${lines[4]} =~ ^c\ .*15\ \(10\ to\ 20\).*~\ 16 ]]
 	[[ ${lines[5]} =~ ^e\ .*-.*\?\ 4 ]]
+	[[ ${lines[6]} =~ ^f\ .*11\ \(10\ to\ 12\).*~\ 13 ]]
+	[[ ${lines[7]} =~ ^g\ .*10\ .*~\ 5 ]]
 }
 
 @test "bench: the table names once what is equal, and each case of it" {
