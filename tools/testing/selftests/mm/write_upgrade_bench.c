@@ -84,6 +84,7 @@ struct bench {
 	bool by_page;		/* one call for each page */
 	bool after_toggle;	/* cow: mprotect() down and up first */
 	unsigned int rounds;
+	bool name_pages;	/* the name of the case has their number */
 	bool vague;		/* its ticks vary by chance, even with one thread */
 	char name[64];
 };
@@ -1085,7 +1086,7 @@ struct topic {
 	enum from from[MAX_AXIS];
 	unsigned int nr_from;
 	unsigned int threads[MAX_AXIS];
-	unsigned int pages;
+	unsigned int pages[MAX_AXIS];
 	unsigned int nr_touch;		/* 2: threads that read, then that write */
 	unsigned int nr_by_page;	/* 2: whole range, then page by page */
 	unsigned int nr_toggle;		/* 2: without and with mprotect() between */
@@ -1099,15 +1100,18 @@ static const struct topic topics[] = {
 		      { BENCH_ANON, "pmd" }, { BENCH_SHARED, "4k" },
 		      { BENCH_HUGETLB, "pmd" } },
 	  .from = { FROM_RO, FROM_NONE }, .nr_from = 2, .threads = { 1 } },
+	{ .name = "updown", .operation = "mprotect",
+	  .memory = { { BENCH_ANON, "4k" } }, .pages = { 1, 8, 64, 512 },
+	  .threads = { 1 } },
 	{ .name = "pingpong", .operation = "mprotect",
-	  .memory = { { BENCH_ANON, "4k" } }, .pages = 1,
+	  .memory = { { BENCH_ANON, "4k" } }, .pages = { 1 },
 	  .from = { FROM_RO }, .nr_from = 1,
 	  .threads = { 1, 2, 4, 8 }, .nr_touch = 2 },
 	{ .name = "pingpong", .operation = "mprotect",
-	  .memory = { { BENCH_ANON, "4k" } }, .pages = 1,
+	  .memory = { { BENCH_ANON, "4k" } }, .pages = { 1 },
 	  .from = { FROM_NONE }, .nr_from = 1, .threads = { 1, 4 } },
 	{ .name = "pingpong", .operation = "uffd",
-	  .memory = { { BENCH_ANON, "4k" } }, .pages = 1,
+	  .memory = { { BENCH_ANON, "4k" } }, .pages = { 1 },
 	  .from = { FROM_RO }, .nr_from = 1, .threads = { 1, 2, 4, 8 } },
 	{ .name = "uffd", .operation = "uffd",
 	  .memory = { { BENCH_ANON, "4k" }, { BENCH_ANON, "64k" } },
@@ -1128,12 +1132,12 @@ static const struct topic topics[] = {
 	  .nr_toggle = 2 },
 	{ .name = "spurious", .operation = "spurious",
 	  .memory = { { BENCH_ANON, "4k" }, { BENCH_ANON, "64k" } },
-	  .pages = 64, .threads = { 2, 4, 8 }, .nr_touch = 2 },
+	  .pages = { 64 }, .threads = { 2, 4, 8 }, .nr_touch = 2 },
 	{ .name = "bystander", .operation = "bystander",
-	  .memory = { { BENCH_ANON, "4k" } }, .pages = 16,
+	  .memory = { { BENCH_ANON, "4k" } }, .pages = { 16 },
 	  .threads = { 2, 4, 8 } },
 	{ .name = "bystander", .operation = "laggard",
-	  .memory = { { BENCH_ANON, "4k" } }, .pages = 1024,
+	  .memory = { { BENCH_ANON, "4k" } }, .pages = { 1024 },
 	  .threads = { 4 } },
 	{ .name = "unchanged", .operation = "unchanged",
 	  .memory = { { BENCH_ANON, "4k" } } },
@@ -1155,6 +1159,9 @@ static void name_case(struct bench *bench, const char *folio)
 	if (bench->op->measure == measure_numa)
 		n += snprintf(name + n, sizeof(bench->name) - n, " %s",
 			      outcome_names[bench->outcome]);
+	if (bench->name_pages)
+		n += snprintf(name + n, sizeof(bench->name) - n, " pages=%zu",
+			      bench->region.len / psize());
 	if (bench->threads > 1)
 		snprintf(name + n, sizeof(bench->name) - n, " %s=%u",
 			 bench->touch ? "writers" : "threads", bench->threads);
@@ -1193,11 +1200,11 @@ static int run_case(struct bench *bench)
 
 /* Topics */
 
-static unsigned int nr_threads(const struct topic *topic)
+static unsigned int nr_numbers(const unsigned int *axis)
 {
 	unsigned int n = 0;
 
-	while (n < MAX_AXIS && topic->threads[n])
+	while (n < MAX_AXIS && axis[n])
 		n++;
 	return n;
 }
@@ -1229,10 +1236,16 @@ static bool parse_folio(struct bench *bench, const char *text);
 static bool set_case(struct bench *bench, const struct topic *topic,
 		     unsigned int number)
 {
+	unsigned int nr_threads = nr_numbers(topic->threads);
+	unsigned int nr_pages = nr_numbers(topic->pages);
 	unsigned int i, races;
 
-	if (nr_threads(topic))
-		bench->threads = topic->threads[digit(&number, nr_threads(topic))];
+	if (nr_threads)
+		bench->threads = topic->threads[digit(&number, nr_threads)];
+	if (nr_pages)
+		bench->region.len = psize() *
+			(size_t)topic->pages[digit(&number, nr_pages)];
+	bench->name_pages = nr_pages > 1;
 	bench->touch |= digit(&number, topic->nr_touch);
 	bench->by_page |= digit(&number, topic->nr_by_page);
 	bench->after_toggle = digit(&number, topic->nr_toggle);
@@ -1243,8 +1256,6 @@ static bool set_case(struct bench *bench, const struct topic *topic,
 	if (number >= nr_memory(topic))
 		return false;
 	bench->region.map = topic->memory[number].map;
-	if (topic->pages)
-		bench->region.len = topic->pages * psize();
 	if (bench->by_page)
 		bench->region.len = BY_PAGE * psize();
 	races = bench->by_page ? BY_PAGE_RACES : MAX_RACES;
