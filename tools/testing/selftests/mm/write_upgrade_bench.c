@@ -506,6 +506,7 @@ static void one_cow(struct bench *bench, struct timer *write,
 		mprotect_down(bench, region->addr, region->len);
 		mprotect_up(bench, region->addr, region->len);
 	}
+	bench_read(&after); /* after fork() its memory takes faults, too */
 	bench_read(&before);
 	timer_begin(write);
 	write_region(region);
