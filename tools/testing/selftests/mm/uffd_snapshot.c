@@ -17,6 +17,7 @@
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,7 @@ static char *saved;
 static atomic_char *state;	/* of each page */
 static atomic_uint nr_saved;
 static atomic_ulong nr_messages;
+static atomic_uint nr_busy;	/* monitors with a message in hand */
 static atomic_bool stop_monitors;
 static pthread_barrier_t barrier_armed, barrier_written;
 static struct bench_metric metric = { .topic = "snapshot", .good = BENCH_LESS };
@@ -106,9 +108,13 @@ static void *monitor(void *cpu)
 	struct pollfd event = { .fd = region.uffd, .events = POLLIN };
 
 	bench_pin((long)cpu);
-	while (!atomic_load(&stop_monitors))
-		if (poll(&event, 1, POLL_MS) > 0)
-			read_message();
+	while (!atomic_load(&stop_monitors)) {
+		if (poll(&event, 1, POLL_MS) <= 0)
+			continue;
+		atomic_fetch_add(&nr_busy, 1);
+		read_message();
+		atomic_fetch_sub(&nr_busy, 1);
+	}
 	return NULL;
 }
 
@@ -162,6 +168,12 @@ static bool take_snapshot(struct bench_counters *sum, unsigned long *ticks)
 	*ticks += bench_ticks();
 	bench_read(&after);
 	bench_add_delta(sum, &before, &after);
+	/*
+	 * Writers go on as soon as the protection is lifted. A monitor may have
+	 * to count that page yet, or to find that another one has claimed it.
+	 */
+	while (atomic_load(&nr_busy))
+		sched_yield();
 	return atomic_load(&nr_saved) == options.pages && checksum(saved) == want;
 }
 
