@@ -4,8 +4,8 @@
 export ARCH CONFIG LINUX KERNEL_TARBALL SETUP SIGNOFF BRANCH TREE ACCEL BUSYBOX \
        BASE TOPIC RUNS EMULATOR
 
-.PHONY: help boot bench check series apply tree refresh shell kernel build \
-	emulator clean
+.PHONY: help boot bench check kunit mutants series apply tree refresh shell \
+	kernel build emulator clean
 
 help:		## list the commands
 	@sed -n 's/^\([a-z]*\):.*##/\1:/p' $(MAKEFILE_LIST) | \
@@ -21,6 +21,12 @@ bench:		## base beside patched: instructions, faults, interrupts, per topic
 
 check:		## every test of the project, both architectures
 	@scripts/check
+
+kunit:		## the KUnit suites of the series, by the kernel's kunit.py
+	@scripts/kunit
+
+mutants:	## put bugs into the kernel, and see that a test finds each
+	@scripts/mutants
 
 series:		## mail-ready patches with cover letter in build/series/
 	@scripts/mailseries

@@ -54,15 +54,15 @@ static enum write_upgrade numa_hint_verdict(struct vm_area_struct *vma, pte_t pt
 }
 
 /**
- * numa_hint_writable() - Will an entry be writable when its hint is undone?
+ * numa_hint_undone() - What an entry will be when its hint is undone
  * @vma: VMA of the entry.
  * @page: Normal page that the entry maps, or NULL.
  * @pte: The entry, a hint.
  *
  * Context: The page table lock is held; the answer is good until it is dropped.
- * Return: true if the entry becomes writable.
+ * Return: The entry, writable if it needs no write fault.
  */
-bool numa_hint_writable(struct vm_area_struct *vma, struct page *page, pte_t pte)
+pte_t numa_hint_undone(struct vm_area_struct *vma, struct page *page, pte_t pte)
 {
 	bool upgrade;
 
@@ -70,19 +70,15 @@ bool numa_hint_writable(struct vm_area_struct *vma, struct page *page, pte_t pte
 	write_upgrade_batch(numa_hint_verdict(vma, pte),
 			    page ? page_folio(page) : NULL, page, 1, &upgrade);
 
-	return upgrade || pte_write(pte);
+	return upgrade ? pte_mkwrite(pte, vma) : pte;
 }
 
 /* Restore nr hints that map consecutive pages and share one verdict. */
 static void restore_ptes(struct vm_fault *vmf, unsigned long addr, pte_t *ptep,
-			 pte_t old, pte_t pte, bool upgrade, unsigned int nr)
+			 pte_t old, pte_t pte, unsigned int nr)
 {
-	struct vm_area_struct *vma = vmf->vma;
-
-	if (upgrade)
-		pte = pte_mkwrite(pte, vma);
-	modify_prot_commit_ptes(vma, addr, ptep, old, pte, nr);
-	update_mmu_cache_range(vmf, vma, addr, ptep, nr);
+	modify_prot_commit_ptes(vmf->vma, addr, ptep, old, pte, nr);
+	update_mmu_cache_range(vmf, vmf->vma, addr, ptep, nr);
 }
 
 /*
@@ -112,7 +108,8 @@ static unsigned int restore_run(struct vm_fault *vmf, struct folio *folio,
 	verdict = numa_hint_verdict(vma, pte);
 	for (left = nr; left; left -= len) {
 		len = write_upgrade_batch(verdict, folio, page, left, &upgrade);
-		restore_ptes(vmf, addr, ptep, old, pte, upgrade, len);
+		restore_ptes(vmf, addr, ptep, old,
+			     upgrade ? pte_mkwrite(pte, vma) : pte, len);
 		addr += len * PAGE_SIZE;
 		ptep += len;
 		page += len;
@@ -128,33 +125,32 @@ static unsigned int restore_run(struct vm_fault *vmf, struct folio *folio,
  * @vmf: The fault; its entry is mapped, locked, unchanged since the fault, and a
  *	 hint.
  * @folio: Folio that the entry maps, or NULL if it maps no normal page.
- * @writable: What numa_hint_writable() said of the entry, under the same hold of
- *	      the lock.
+ * @pte: What numa_hint_undone() said of the entry, under the same hold of the
+ *	 lock.
  *
  * Stays within the VMA and within the page table: only the lock of that is held,
  * and a folio may be mapped beyond both.
  *
  * Context: The page table lock is held.
  */
-void numa_hint_restore(struct vm_fault *vmf, struct folio *folio, bool writable)
+void numa_hint_restore(struct vm_fault *vmf, struct folio *folio, pte_t pte)
 {
 	unsigned long addr = vmf->address, before, after;
 	struct vm_area_struct *vma = vmf->vma;
 	pte_t *ptep = vmf->pte;
+	pte_t old = ptep_get(ptep);
 	unsigned int nr;
-	pte_t pte;
 
-	pte = ptep_get(ptep);
 	if (!folio || !folio_test_large(folio)) {
-		if (modify_prot_needs_start(pte))
-			pte = modify_prot_start_ptes(vma, addr, ptep, 1);
-		restore_ptes(vmf, addr, ptep, pte, without_hint(vma, pte),
-			     writable, 1);
+		/* Hardware does not see a hint: pte still replaces what this gets. */
+		if (modify_prot_needs_start(old))
+			old = modify_prot_start_ptes(vma, addr, ptep, 1);
+		restore_ptes(vmf, addr, ptep, old, pte, 1);
 		return;
 	}
 
 	/* Counts, not addresses: the folio may begin below address 0. */
-	before = pte_pfn(pte) - folio_pfn(folio);
+	before = pte_pfn(old) - folio_pfn(folio);
 	after = min3(folio_nr_pages(folio) - before,
 		     (PMD_SIZE - (addr & ~PMD_MASK)) >> PAGE_SHIFT,
 		     (vma->vm_end - addr) >> PAGE_SHIFT);
@@ -165,9 +161,9 @@ void numa_hint_restore(struct vm_fault *vmf, struct folio *folio, bool writable)
 
 	for (after += before; after; after -= nr) {
 		nr = 1;
-		pte = ptep_get(ptep);
-		if (is_numa_hint(vma, pte) && maps_folio(pte, folio))
-			nr = restore_run(vmf, folio, addr, ptep, pte, after);
+		old = ptep_get(ptep);
+		if (is_numa_hint(vma, old) && maps_folio(old, folio))
+			nr = restore_run(vmf, folio, addr, ptep, old, after);
 		addr += nr * PAGE_SIZE;
 		ptep += nr;
 	}

@@ -9,7 +9,7 @@ struct page;
 struct vm_area_struct;
 struct vm_fault;
 
-bool numa_hint_writable(struct vm_area_struct *vma, struct page *page, pte_t pte);
-void numa_hint_restore(struct vm_fault *vmf, struct folio *folio, bool writable);
+pte_t numa_hint_undone(struct vm_area_struct *vma, struct page *page, pte_t pte);
+void numa_hint_restore(struct vm_fault *vmf, struct folio *folio, pte_t pte);
 
 #endif /* _MM_NUMA_HINT_H */

@@ -25,23 +25,26 @@
 
 #include <linux/mm.h>
 #include <linux/pgtable.h>
+#include <linux/unroll.h>
 #include <asm/tlb.h>
 
 #include "internal.h"
 #include "write_upgrade.h"
 
+/* So many entries are compared, and changed, at a time where that is possible. */
+#define PTE_BLOCK	4
+
 /**
  * struct pte_change - What becomes of an entry, except for its page frame
  * @old: The entry that it was worked out from.
- * @flip: The bits that change: as the new protection says, and with a write
- *	  upgrade.  All bits of the page frame may be among them, see L1TF.
+ * @new: What replaces @old: as the new protection says, and with a write upgrade.
  * @flush: What that demands of TLBs that hold @old.
- * @verdict: Which of @flip it is to be, or that the page decides.
+ * @verdict: Which of @new it is to be, or that the page decides.
  * @start: @old may be changed by hardware until it is cleared.
  */
 struct pte_change {
 	pte_t old;
-	u64 flip[2];
+	pte_t new[2];
 	enum tlb_flush_kind flush[2];
 	enum write_upgrade verdict;
 	bool start;
@@ -62,21 +65,47 @@ static __always_inline bool pte_change_covers(const struct pte_change *change,
 }
 
 /**
+ * pte_same_bits_block() - Do the entries of a block have these bits?
+ * @ptep: First entry of the block in the page table.
+ * @pte: An entry.
+ * @ptes: Where the entries of the block are stored.
+ *
+ * For a loop over many entries that are alike: to compare and to count them one
+ * by one takes more instructions than to change them.
+ *
+ * Return: true if each entry of the block equals @pte but for its page frame.
+ */
+static __always_inline bool pte_same_bits_block(pte_t *ptep, pte_t pte,
+						pte_t ptes[PTE_BLOCK])
+{
+	bool same = true;
+	unsigned int i;
+
+	unrolled_count(PTE_BLOCK)
+	for (i = 0; i < PTE_BLOCK; i++) {
+		ptes[i] = ptep_get(ptep + i);
+		same &= pte_same_bits(pte, ptes[i]);
+	}
+
+	return same;
+}
+
+/**
  * pte_change_apply() - What replaces an entry
- * @change: A change that covers the entry.
  * @pte: The entry.
- * @upgrade: Whether it becomes writable.
+ * @old: An entry with the same bits.
+ * @new: What replaces that one.
  *
  * An entry is its page frame, in some code, and bits that do not depend on it, so
  * the difference of two entries with the same page frame is the same for all page
- * frames.
+ * frames.  Where a protection inverts the page frame, see L1TF, all bits of it are
+ * among that difference.
  *
  * Return: The entry that replaces it.
  */
-static __always_inline pte_t pte_change_apply(const struct pte_change *change,
-					      pte_t pte, bool upgrade)
+static __always_inline pte_t pte_change_apply(pte_t pte, pte_t old, pte_t new)
 {
-	return __pte(pte_val(pte) ^ change->flip[upgrade]);
+	return __pte(pte_val(pte) ^ pte_val(old) ^ pte_val(new));
 }
 
 /**
@@ -93,6 +122,26 @@ static __always_inline pte_t pte_change_apply(const struct pte_change *change,
 static __always_inline u64 pte_step(pte_t pte)
 {
 	return pte_val(pte_advance_pfn(pte, 1)) - pte_val(pte);
+}
+
+/**
+ * pte_run_block() - Is a block of entries a run?
+ * @ptep: First entry of the block in the page table.
+ * @pte: What that is to be.
+ * @step: pte_step() of it.
+ *
+ * Return: true if the block begins with @pte and its page frames count up.
+ */
+static __always_inline bool pte_run_block(pte_t *ptep, pte_t pte, u64 step)
+{
+	u64 differ = 0;
+	unsigned int i;
+
+	unrolled_count(PTE_BLOCK)
+	for (i = 0; i < PTE_BLOCK; i++)
+		differ |= pte_val(ptep_get(ptep + i)) ^ (pte_val(pte) + i * step);
+
+	return !differ;
 }
 
 /**

@@ -49,40 +49,6 @@ enum write_upgrade {
 };
 
 /**
- * write_upgrade_trapped() - Must a write fault see the first write?
- * @vma: VMA of the entry, with write permission.
- * @pte: The entry, with the protection that it is about to get.
- *
- * Rules 1 to 3: what the VMA and the bits of the entry decide by themselves.
- *
- * Return: true if the entry must not be upgraded, whatever it maps.
- */
-static __always_inline bool write_upgrade_trapped(struct vm_area_struct *vma,
-						  pte_t pte)
-{
-	return WARN_ON_ONCE(!vma_test(vma, VMA_WRITE_BIT)) ||
-	       pte_protnone(pte) || pte_needs_soft_dirty_wp(vma, pte) ||
-	       userfaultfd_pte_wp(vma, pte);
-}
-
-/**
- * write_upgrade_shared() - Was the filesystem told of writes to the page?
- * @pte: An entry of a shared mapping.
- *
- * Rule 4 for shared mappings.  A clean page may still need a write fault for
- * writenotify, see vma_wants_writenotify().
- *
- * Return: true if the entry may become writable as far as its page goes.
- */
-static __always_inline bool write_upgrade_shared(pte_t pte)
-{
-	/* Nobody may write to the zero page, so nobody made it dirty. */
-	VM_WARN_ON_ONCE(is_zero_pfn(pte_pfn(pte)) && pte_dirty(pte));
-
-	return pte_dirty(pte);
-}
-
-/**
  * write_upgrade_by_bits() - Decide as far as possible without the page
  * @vma: VMA of the entry, with write permission.
  * @protnone: The entry will be PROT_NONE.
@@ -133,12 +99,23 @@ enum write_upgrade write_upgrade_by_entry(struct vm_area_struct *vma, pte_t pte)
 				     pte_dirty(pte));
 }
 
-/* The bit of this very page; hugetlb has one for all, in the first page. */
-static __always_inline bool write_upgrade_exclusive(const struct page *page)
+/*
+ * Are nr pages exclusive, each by its own bit? hugetlb has one for all, in the
+ * first page.
+ */
+static __always_inline bool write_upgrade_exclusive(const struct page *page,
+						    unsigned int nr)
 {
-	VM_WARN_ON_ONCE_PAGE(PageHuge(page) && PageTail(page), page);
+	unsigned long flags = ~0UL;
+	unsigned int i;
 
-	return test_bit(PG_anon_exclusive, &page->flags.f);
+	for (i = 0; i < nr; i++) {
+		VM_WARN_ON_ONCE_PAGE(PageHuge(page + i) && PageTail(page + i),
+				     page + i);
+		flags &= READ_ONCE(page[i].flags.f);
+	}
+
+	return flags & BIT(PG_anon_exclusive);
 }
 
 /**
@@ -166,8 +143,8 @@ unsigned int write_upgrade_private(const struct folio *folio,
 	if (!folio || !folio_test_anon(folio))
 		return nr;
 
-	*upgrade = write_upgrade_exclusive(page);
-	while (len < nr && write_upgrade_exclusive(page + len) == *upgrade)
+	*upgrade = write_upgrade_exclusive(page, 1);
+	while (len < nr && write_upgrade_exclusive(page + len, 1) == *upgrade)
 		len++;
 
 	return len;

@@ -65,3 +65,33 @@ setup()
 		done
 	done
 }
+
+@test "vm/mutants.patch applies to the series" {
+	export GIT_INDEX_FILE=$BATS_TEST_TMPDIR/index
+	git read-tree "$tip"
+	git apply --cached --check "$COPY/vm/mutants.patch"
+}
+
+@test "vm/mutants and vm/mutants.patch have the same bugs" {
+	grep -o '^+.*' vm/mutants.patch | grep -o 'MUTANT([0-9]*)' | tr -cd '0-9\n' |
+		sort -nu >"$BATS_TEST_TMPDIR/patch"
+	grep -v '^#' vm/mutants | awk '{ print $1 }' >"$BATS_TEST_TMPDIR/list"
+	diff "$BATS_TEST_TMPDIR/patch" "$BATS_TEST_TMPDIR/list"
+}
+
+@test "the tests that vm/mutants names are there" {
+	while IFS=: read -r program name; do
+		grep -qx "$program" vm/guest/tests
+		grep -Eq "^TEST(_F)?\((.*[ ,])?$name\)" "tools/testing/selftests/mm/$program.c" ||
+			{ echo "$program has no test $name"; false; }
+	done < <(grep -v '^#' vm/mutants | awk '{ print $2 }' | tr , '\n')
+}
+
+@test "each suite of vm/kunit/suites is in the series, for each of its architectures" {
+	while read -r dir archs; do
+		git cat-file -e "$tip:$dir/.kunitconfig"
+		for arch in $archs; do
+			[ -f "vm/kunit/$arch.config" ]
+		done
+	done < <(grep -v '^#' vm/kunit/suites)
+}

@@ -20,8 +20,11 @@
  */
 #include "kselftest_harness.h"
 #include <asm-generic/mman.h> /* Force the import of the tools version. */
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -190,34 +193,19 @@ static unsigned long pages_on(const struct bench_region *region, int node)
 	return pages;
 }
 
-static long counter(const char *want)
-{
-	FILE *file = fopen("/proc/vmstat", "r");
-	long value, found = -1;
-	char name[64];
-
-	while (file && fscanf(file, "%63s %ld", name, &value) == 2) {
-		if (!strcmp(name, want))
-			found = value;
-	}
-	if (file)
-		fclose(file);
-	return found;
-}
-
 /* The folios are where they belong. */
 TEST_F(numa_hinting, hit)
 {
 	const struct bench_region *region = &self->region;
 	const char *skip = set_up(&self->region, self->here);
-	long hints = counter("numa_hint_faults");
+	long hints = numa_count("numa_hint_faults");
 
 	if (skip)
 		SKIP(return, "%s", skip);
 	EXPECT_GE(read_folios(region), 1) {
 		TH_LOG("no read took a hinting fault");
 	}
-	EXPECT_GT(counter("numa_hint_faults"), hints);
+	EXPECT_GT(numa_count("numa_hint_faults"), hints);
 	EXPECT_EQ(write_pages(region, 'P'), 0) {
 		TH_LOG("write faults on exclusive pages, after hints were undone");
 	}
@@ -313,6 +301,145 @@ TEST_F(numa_hinting, shared)
 		TH_LOG("the child sees what the parent has written");
 	}
 	EXPECT_EQ(wrong_page(region, 'P'), -1);
+}
+
+/* Every fourth page traps each access; the kernel itself resolves it. */
+static const char *arm_every_fourth(struct bench_region *region)
+{
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = UFFD_FEATURE_RWP | UFFD_FEATURE_RWP_ASYNC,
+	};
+	struct uffdio_rwprotect arm = {
+		.range = { .len = psize() },
+		.mode = UFFDIO_RWPROTECT_MODE_RWP,
+	};
+	struct uffdio_register reg = {
+		.range = { (unsigned long)region->addr, region->len },
+		.mode = UFFDIO_REGISTER_MODE_RWP,
+	};
+	unsigned long i;
+
+	region->uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (region->uffd < 0 || ioctl(region->uffd, UFFDIO_API, &api) ||
+	    ioctl(region->uffd, UFFDIO_REGISTER, &reg))
+		return "no userfaultfd with RWP here, or not permitted";
+	for (i = 0; i < region->len / psize(); i += 4) {
+		arm.range.start = (unsigned long)page_at(region, i);
+		if (ioctl(region->uffd, UFFDIO_RWPROTECT, &arm))
+			return "UFFDIO_RWPROTECT failed";
+	}
+	return NULL;
+}
+
+/* The first half is exclusive, the second is shared since the hints were set. */
+TEST_F(numa_hinting, partly_shared)
+{
+	const struct bench_region *region = &self->region;
+	const char *skip = set_up(&self->region, self->here);
+	const unsigned long half = self->pages / 2 + 3;
+	int faults_exclusive = 0, faults_shared = 0;
+	int wait_for[2], status;
+	unsigned long i;
+	pid_t pid;
+	char c;
+
+	if (skip)
+		SKIP(return, "%s", skip);
+	if (region->pmd)
+		SKIP(return, "a VMA edge splits the PMD");
+	ASSERT_EQ(pipe(wait_for), 0);
+	ASSERT_EQ(madvise(region->addr, half * psize(), MADV_DONTFORK), 0);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		close(wait_for[1]);
+		if (read(wait_for[0], &c, 1))
+			_exit(2);
+		for (i = half; i < self->pages; i++) {
+			if (page_at(region, i)[0] != 'a' + (char)(i % 26))
+				_exit(1);
+		}
+		_exit(0);
+	}
+	close(wait_for[0]);
+	/* One VMA again: hints of both halves are undone together. */
+	ASSERT_EQ(madvise(region->addr, half * psize(), MADV_DOFORK), 0);
+	read_folios(region);
+	for (i = 0; i < self->pages; i++) {
+		int faults = faults_of(page_at(region, i), 'P');
+
+		if (i < half)
+			faults_exclusive += faults;
+		else
+			faults_shared += !!faults;
+	}
+	EXPECT_EQ(faults_exclusive, 0) {
+		TH_LOG("write faults on exclusive pages, next to shared ones");
+	}
+	EXPECT_EQ(faults_shared, self->pages - half) {
+		TH_LOG("shared pages, next to exclusive ones, were written without a fault");
+	}
+	close(wait_for[1]);
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0) {
+		TH_LOG("the child sees what the parent has written");
+	}
+	EXPECT_EQ(wrong_page(region, 'P'), -1);
+}
+
+/* A page that is armed by userfaultfd is PROT_NONE, too, but is no hint. */
+TEST_F(numa_hinting, rwp_armed)
+{
+	struct bench_region *region = &self->region;
+	const char *skip = numa_bind(self->here);
+	unsigned long i;
+
+	if (!skip)
+		skip = bench_map_region(region);
+	if (skip)
+		SKIP(return, "%s", skip);
+	if (region->pmd)
+		SKIP(return, "arming a page splits the PMD");
+	write_pages(region, 'f');
+	skip = arm_every_fourth(region);
+	if (!skip)
+		skip = numa_set_hints(self->pages / 4 * 3);
+	if (skip)
+		SKIP(return, "%s", skip);
+	/* Undo the hints first: the page behind each armed one is a hint. */
+	for (i = 1; i < self->pages; i += 4)
+		faults_of(page_at(region, i), 0);
+	for (i = 0; i < self->pages; i += 4) {
+		EXPECT_EQ(faults_of(page_at(region, i), 0), 1) {
+			TH_LOG("page %lu was armed, and took no fault", i);
+		}
+	}
+}
+
+/* A page of another folio, in the midst of one, keeps its hint. */
+TEST_F(numa_hinting, replaced_page)
+{
+	struct bench_region *region = &self->region;
+	const char *skip = numa_bind(self->here);
+
+	if (!skip)
+		skip = bench_map_region(region);
+	if (skip)
+		SKIP(return, "%s", skip);
+	if (region->folio == psize() || region->pmd)
+		SKIP(return, "for large folios that are mapped by PTEs");
+	write_pages(region, 'f');
+	ASSERT_EQ(madvise(page_at(region, 5), psize(), MADV_DONTNEED), 0);
+	*page_at(region, 5) = 'f';
+	skip = numa_set_hints(self->pages);
+	if (skip)
+		SKIP(return, "%s", skip);
+	EXPECT_EQ(faults_of(page_at(region, 4), 0), 1);
+	EXPECT_EQ(faults_of(page_at(region, 6), 0), 0);
+	EXPECT_EQ(faults_of(page_at(region, 5), 0), 1) {
+		TH_LOG("a fault has undone the hint on another folio");
+	}
 }
 
 /* A hint of another VMA is not undone, though it is on the same folio. */

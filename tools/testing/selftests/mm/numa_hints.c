@@ -111,20 +111,25 @@ const char *numa_find_nodes(int *here, int *elsewhere)
 	return *elsewhere < 0 ? "NUMA hints want a second node with memory" : NULL;
 }
 
-/* Entries that the scanner has made hints, all processes; -1: not counted. */
-static long hints_so_far(void)
+long numa_count(const char *what)
 {
 	FILE *file = fopen("/proc/vmstat", "r");
-	long value, hints = -1;
+	long value, count = -1;
 	char name[64];
 
 	while (file && fscanf(file, "%63s %ld", name, &value) == 2) {
-		if (!strcmp(name, "numa_pte_updates"))
-			hints = value;
+		if (!strcmp(name, what))
+			count = value;
 	}
 	if (file)
 		fclose(file);
-	return hints;
+	return count;
+}
+
+/* Entries that the scanner has made hints, all processes; -1: not counted. */
+static long hints_so_far(void)
+{
+	return numa_count("numa_pte_updates");
 }
 
 /* The scanner spares a process with one thread what is on its own node. */

@@ -28,6 +28,9 @@ const char *numa_bind(int node);
 /* Run the scanner until it has set nr hints, in any process of the machine. */
 const char *numa_set_hints(unsigned long nr);
 
+/* A counter of the machine by its name in /proc/vmstat; -1: not counted. */
+long numa_count(const char *what);
+
 /*
  * Let migrations fail, for each size of folio: a process that enters the cpuset
  * can allocate on this node only. It enters when its hints are set, as the

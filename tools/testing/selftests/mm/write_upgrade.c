@@ -35,6 +35,8 @@
 #include <linux/mempolicy.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +50,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "../../../../mm/gup_test.h"
 #include "hugepage_settings.h"
 #include "vm_util.h"
 
@@ -434,13 +437,13 @@ static const char *setup_small(struct area *a)
 	return NULL;
 }
 
-static const char *setup_mthp(struct area *a)
+static const char *setup_mthp(struct area *a, int order)
 {
-	const unsigned long nr = 1UL << MTHP_ORDER;
+	const unsigned long nr = 1UL << order;
 	const char *skip;
 
 	if (geteuid() || !(thp_supported_orders() & nr))
-		return "no mTHP of 16 pages here, or not root";
+		return "no mTHP of this size here, or not root";
 	a->nr = NR_MTHP * nr;
 	a->first = 3;
 	a->end = a->nr - 3;
@@ -449,8 +452,8 @@ static const char *setup_mthp(struct area *a)
 		return skip;
 	madvise(a->map, a->nr * psize(), MADV_HUGEPAGE);
 	fill(a);
-	if (!has_folios(a, MTHP_ORDER, NR_MTHP))
-		return "no folios of 16 pages were allocated";
+	if (!has_folios(a, order, NR_MTHP))
+		return "no folios of this size were allocated";
 	return NULL;
 }
 
@@ -567,7 +570,7 @@ static const char *setup_backing(struct area *a)
 	case ANON:
 		return setup_small(a);
 	case ANON_MTHP:
-		return setup_mthp(a);
+		return setup_mthp(a, MTHP_ORDER);
 	case ANON_PTE_THP:
 		return setup_pte_thp(a);
 	case ANON_PMD_THP:
@@ -581,6 +584,17 @@ static const char *setup_backing(struct area *a)
 	}
 }
 
+static const char *setup_results(struct area *a)
+{
+	a->faults = mmap(NULL, a->nr, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANON, -1, 0);
+	a->excl = calloc(a->nr, sizeof(*a->excl));
+	if (a->faults == MAP_FAILED || !a->excl)
+		return "out of memory";
+	memset(a->faults, 0, a->nr);
+	return NULL;
+}
+
 static const char *setup_area(struct area *a, enum backing_type backing, int down)
 {
 	const char *skip;
@@ -590,15 +604,7 @@ static const char *setup_area(struct area *a, enum backing_type backing, int dow
 	a->fd = -1;
 	a->uffd = -1;
 	skip = setup_backing(a);
-	if (skip)
-		return skip;
-	a->faults = mmap(NULL, a->nr, PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_ANON, -1, 0);
-	a->excl = calloc(a->nr, sizeof(*a->excl));
-	if (a->faults == MAP_FAILED || !a->excl)
-		return "out of memory";
-	memset(a->faults, 0, a->nr);
-	return NULL;
+	return skip ?: setup_results(a);
 }
 
 /* ---- Private mappings, all pages written by this process ---- */
@@ -866,6 +872,90 @@ TEST_F(write_upgrade, lazyfree)
 			 (a->end - a->first) * psize() - 1), 0) {
 		TH_LOG("data written after MADV_FREE and an upgrade are lost");
 	}
+}
+
+/* Pages of other folios in the midst of large ones: each keeps its own page. */
+TEST_F(write_upgrade, replaced_pages)
+{
+	struct area *a = &self->a;
+	unsigned long i;
+
+	if (a->fd >= 0)
+		SKIP(return, "MADV_DONTNEED brings the page of the file back");
+	for (i = a->first + 2; i < a->end; i += 5) {
+		ASSERT_EQ(madvise(page_at(a, i), psize(), MADV_DONTNEED), 0);
+		memset(page_at(a, i), fill_of(i), psize());
+	}
+	ASSERT_TRUE(takedown(a));
+	ASSERT_TRUE(upgrade(a));
+	expect_data(a, a->map, UNMARKED, NULL, "pages replaced");
+	write_window(a, 'P', NULL);
+	expect_no_faults(a, "pages replaced");
+	expect_data(a, a->map, 'P', NULL, "pages replaced");
+}
+
+/* Every third page is in swap: that one faults, its neighbours do not. */
+TEST_F(write_upgrade, swapped_neighbours)
+{
+	struct area *a = &self->a;
+	const int pagemap = open("/proc/self/pagemap", O_RDONLY);
+	unsigned long i, nr = 0;
+	bool want[a->nr];
+
+	ASSERT_GE(pagemap, 0);
+	for (i = a->first; i < a->end; i++) {
+		want[i] = i % 3 == 0;
+		if (!want[i])
+			continue;
+		madvise(page_at(a, i), psize(), MADV_PAGEOUT);
+		nr += !(pagemap_get_entry(pagemap, page_at(a, i)) & PM_SWAP);
+	}
+	close(pagemap);
+	if (nr)
+		SKIP(return, "pages were not swapped out: no swap?");
+	ASSERT_TRUE(takedown(a));
+	ASSERT_TRUE(upgrade(a));
+	write_window(a, 'P', NULL);
+	expect_faults_of(a, want, "every third page swapped out");
+	expect_data(a, a->map, 'P', NULL, "every third page swapped out");
+}
+
+/*
+ * Pages that are pinned stay with who pinned them, also after a fork(): the child
+ * gets copies. What is written after an upgrade is seen through the pin.
+ */
+TEST_F(write_upgrade, pinned)
+{
+	struct area *a = &self->a;
+	const size_t len = (a->end - a->first) * psize();
+	const int gup = open("/sys/kernel/debug/gup_test", O_RDWR);
+	struct pin_longterm_test pin = {
+		.addr = (uintptr_t)page_at(a, a->first),
+		.size = len,
+		.flags = PIN_LONGTERM_TEST_FLAG_USE_WRITE,
+	};
+	char *seen = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANON | MAP_POPULATE, -1, 0);
+	__u64 to = (uintptr_t)seen;
+	struct peer p;
+
+	if (gup < 0)
+		SKIP(return, "no gup_test in debugfs, or not root");
+	ASSERT_NE(seen, MAP_FAILED);
+	if (ioctl(gup, PIN_LONGTERM_TEST_START, &pin))
+		SKIP(return, "these pages cannot be pinned for long");
+	ASSERT_TRUE(peer_start(a, &p));
+	ASSERT_TRUE(takedown(a));
+	ASSERT_TRUE(upgrade(a));
+	write_window(a, 'P', NULL);
+	expect_no_faults(a, "pinned pages");
+	expect_data(a, a->map, 'P', NULL, "pinned pages");
+	ASSERT_EQ(ioctl(gup, PIN_LONGTERM_TEST_READ, &to), 0);
+	expect_data(a, seen - a->first * psize(), 'P', NULL, "through the pin");
+	expect_peer_data(&p, UNMARKED, "pinned pages of the parent");
+	peer_end(&p);
+	ioctl(gup, PIN_LONGTERM_TEST_STOP);
+	close(gup);
 }
 
 /* ---- Folios that are shared in part ---- */
@@ -1140,6 +1230,45 @@ TEST_F(write_upgrade, uffd_wp_armed)
 TEST_F(write_upgrade, uffd_wp_unarmed)
 {
 	uffd_unarmed(_metadata, &self->a);
+}
+
+/* Pages armed for any access trap the next one, a read too. */
+TEST_F(write_upgrade, rwp_armed)
+{
+	struct area *a = &self->a;
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = UFFD_FEATURE_RWP | UFFD_FEATURE_RWP_ASYNC,
+	};
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)a->map, a->nr * psize() },
+		.mode = UFFDIO_REGISTER_MODE_RWP,
+	};
+	struct uffdio_rwprotect arm = {
+		.range = { .len = psize() },
+		.mode = UFFDIO_RWPROTECT_MODE_RWP,
+	};
+	unsigned long i;
+
+	a->uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (a->uffd < 0 || ioctl(a->uffd, UFFDIO_API, &api) ||
+	    ioctl(a->uffd, UFFDIO_REGISTER, &reg))
+		SKIP(return, "no userfaultfd with RWP here, or not permitted");
+	for (i = a->first; i < a->end; i += 3) {
+		arm.range.start = (uintptr_t)page_at(a, i);
+		ASSERT_EQ(ioctl(a->uffd, UFFDIO_RWPROTECT, &arm), 0);
+	}
+	ASSERT_TRUE(takedown(a));
+	ASSERT_TRUE(upgrade(a));
+	settle_faults();
+	for (i = a->first; i < a->end; i++) {
+		EXPECT_EQ(read_faults(page_at(a, i)), (i - a->first) % 3 == 0) {
+			TH_LOG("page %lu", i);
+		}
+	}
+	write_window(a, 'P', NULL);
+	expect_no_faults(a, "after the traps");
+	expect_data(a, a->map, 'P', NULL, "after the traps");
 }
 
 /* As one range: a PMD stays a PMD. */
@@ -1659,6 +1788,166 @@ TEST_F(write_upgrade_shared, uffd_unprotect)
 	write_window(a, 'P', NULL);
 	expect_no_faults(a, "uffd protection lifted");
 	expect_data(a, a->map, 'P', NULL, "uffd protection lifted");
+}
+
+/* ---- A full file system: a write to a hole of a file must not get lost ---- */
+
+static sigjmp_buf on_sigbus;
+
+static void sigbus(int signo)
+{
+	siglongjmp(on_sigbus, 1);
+}
+
+/* Write until there is no space left. Returns the file, or -1. */
+static int fill_file_system(void)
+{
+	static char data[1 << 20];
+	const int fd = open_local_file();
+	size_t size = sizeof(data);
+	ssize_t n;
+
+	memset(data, 'x', sizeof(data));
+	while (fd >= 0 && size >= 512) {
+		n = write(fd, data, size);
+		if (n < 0 && errno != ENOSPC)
+			break;
+		if (n < (ssize_t)size)
+			size /= 2;
+	}
+	if (fd >= 0)
+		fsync(fd);
+	return fd;
+}
+
+TEST(write_upgrade_full_file_system)
+{
+	const struct sigaction act = { .sa_handler = sigbus };
+	struct area a = { .nr = NR_SMALL, .first = 1, .end = NR_SMALL - 1,
+			  .down = PROT_READ };
+	unsigned long i, signals = 0;
+	const char *skip = NULL;
+	struct statfs fs;
+	int filler;
+
+	a.fd = open_local_file();
+	if (a.fd < 0 || !has_writenotify(a.fd))
+		SKIP(return, "no file system known to have writenotify");
+	if (fstatfs(a.fd, &fs) || fs.f_blocks * fs.f_bsize > 1UL << 30)
+		SKIP(return, "the file system is too large to be filled");
+	ASSERT_EQ(ftruncate(a.fd, a.nr * psize()), 0);
+	skip = map_area(&a, MAP_SHARED, psize());
+	if (skip)
+		SKIP(return, "%s", skip);
+	filler = fill_file_system();
+	ASSERT_GE(filler, 0);
+	ASSERT_EQ(sigaction(SIGBUS, &act, NULL), 0);
+	force_read_pages(a.map, a.nr, psize());
+	ASSERT_TRUE(takedown(&a));
+	ASSERT_TRUE(upgrade(&a));
+	for (i = a.first; i < a.end; i++) {
+		if (sigsetjmp(on_sigbus, 1))
+			signals++;
+		else
+			write_faults(page_at(&a, i), 'P');
+	}
+	close(filler);
+	EXPECT_EQ(signals, a.end - a.first) {
+		TH_LOG("writes to holes of a file, with no space left, were taken");
+	}
+}
+
+/* ---- Each size of mTHP ---- */
+
+FIXTURE(write_upgrade_mthp)
+{
+	struct area a;
+	bool pushed;
+};
+
+FIXTURE_VARIANT(write_upgrade_mthp)
+{
+	int order;
+};
+
+FIXTURE_VARIANT_ADD(write_upgrade_mthp, order_2)
+{
+	.order = 2,
+};
+
+FIXTURE_VARIANT_ADD(write_upgrade_mthp, order_3)
+{
+	.order = 3,
+};
+
+FIXTURE_VARIANT_ADD(write_upgrade_mthp, order_4)
+{
+	.order = 4,
+};
+
+FIXTURE_VARIANT_ADD(write_upgrade_mthp, order_5)
+{
+	.order = 5,
+};
+
+FIXTURE_VARIANT_ADD(write_upgrade_mthp, order_6)
+{
+	.order = 6,
+};
+
+FIXTURE_VARIANT_ADD(write_upgrade_mthp, order_7)
+{
+	.order = 7,
+};
+
+FIXTURE_VARIANT_ADD(write_upgrade_mthp, order_8)
+{
+	.order = 8,
+};
+
+FIXTURE_SETUP(write_upgrade_mthp)
+{
+	struct thp_settings settings;
+	const char *skip;
+	int i;
+
+	self->a = (struct area){ .backing = ANON_MTHP, .down = PROT_READ,
+				 .fd = -1, .uffd = -1 };
+	if (geteuid() || !thp_available())
+		SKIP(return, "no THP here, or not root");
+	settings = *thp_current_settings();
+	for (i = 0; i < NR_ORDERS; i++)
+		settings.hugepages[i].enabled =
+			i == variant->order ? THP_MADVISE : THP_NEVER;
+	thp_push_settings(&settings);
+	self->pushed = true;
+	skip = setup_mthp(&self->a, variant->order);
+	if (!skip)
+		skip = setup_results(&self->a);
+	if (skip)
+		SKIP(return, "%s", skip);
+}
+
+FIXTURE_TEARDOWN(write_upgrade_mthp)
+{
+	if (self->pushed)
+		thp_pop_settings();
+}
+
+TEST_F(write_upgrade_mthp, exclusive)
+{
+	struct area *a = &self->a;
+
+	ASSERT_TRUE(takedown(a));
+	ASSERT_TRUE(upgrade(a));
+	write_window(a, 'P', NULL);
+	expect_no_faults(a, "exclusive pages");
+	expect_data(a, a->map, 'P', NULL, "exclusive pages");
+}
+
+TEST_F(write_upgrade_mthp, shared_middle)
+{
+	partly_shared(_metadata, &self->a, middle_shared);
 }
 
 /* ---- hugetlb ---- */
