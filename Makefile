@@ -4,8 +4,8 @@
 export ARCH CONFIG LINUX KERNEL_TARBALL SETUP SIGNOFF BRANCH TREE ACCEL BUSYBOX \
        BASE TOPIC RUNS EMULATOR
 
-.PHONY: help boot bench check kunit mutants series apply tree refresh shell \
-	kernel build emulator clean
+.PHONY: help boot bench check model kunit mutants series apply tree refresh \
+	shell kernel build emulator clean
 
 help:		## list the commands
 	@sed -n 's/^\([a-z]*\):.*##/\1:/p' $(MAKEFILE_LIST) | \
@@ -21,6 +21,9 @@ bench:		## base beside patched: instructions, faults, interrupts, per topic
 
 check:		## every test of the project, both architectures
 	@scripts/check
+
+model:		## the models of the relaxed flush, whole and with steps removed (models/)
+	@scripts/model
 
 kunit:		## the KUnit suites of the series, by the kernel's kunit.py
 	@scripts/kunit
