@@ -201,6 +201,7 @@ static struct kunit_suite write_upgrade_suite = {
 	.name = "write_upgrade",
 	.test_cases = write_upgrade_cases,
 };
+
 kunit_test_suite(write_upgrade_suite);
 
 MODULE_DESCRIPTION("Tests of the write-upgrade decision");
