@@ -55,7 +55,7 @@ static void on_fault(int sig)
 		return;
 	if (!on_signal)
 		_exit(100 + sig);
-	siglongjmp(*on_signal, 1);
+	siglongjmp(*on_signal, sig);
 }
 
 /* The sums of all CPUs; false where they do not exist. */
@@ -157,6 +157,7 @@ static void *there(void *unused)
 	sigjmp_buf env;
 	volatile unsigned int n = 0;
 	volatile int i;
+	int sig;
 
 	run_on(THERE);
 	for (;;) {
@@ -171,10 +172,14 @@ static void *there(void *unused)
 			return NULL;
 		on_signal = &env;
 		for (i = 0; i < job.pages; i++) {
-			if (sigsetjmp(env, 1))
-				job.signals++;
-			else
+			sig = sigsetjmp(env, 1);
+			if (!sig) {
 				access_page(job.op, job.addr + i * job.step, i);
+				continue;
+			}
+			job.signals++;
+			if (sig == SIGALRM)
+				break;
 		}
 		on_signal = NULL;
 		__atomic_store_n(&job.finished, n, __ATOMIC_RELEASE);
@@ -395,8 +400,26 @@ static void while_away(void)
 	unmap(addr);
 }
 
+/* The scans of NUMA balancing flush. Returns what was there. */
+static int numa_balancing(int on)
+{
+	FILE *file = on < 0 ? NULL : fopen("/proc/sys/kernel/numa_balancing", "r+");
+	int was = -1;
+
+	if (!file)
+		return was;
+	if (fscanf(file, "%d", &was) == 1) {
+		rewind(file);
+		fprintf(file, "%d", on);
+	}
+	fclose(file);
+	return was;
+}
+
 int main(void)
 {
+	int balancing;
+
 	struct sigaction act = { .sa_handler = on_fault, .sa_flags = SA_NODEFER };
 	struct counts c;
 
@@ -411,6 +434,7 @@ int main(void)
 		return 4;
 	}
 	printf("1..8\n");
+	balancing = numa_balancing(0);
 	run_on(HERE);
 	if (pthread_create(&thread, NULL, there, NULL))
 		die("pthread_create");
@@ -423,6 +447,7 @@ int main(void)
 	other_pages();
 	while_away();
 	let_there(END, NULL);
+	numa_balancing(balancing);
 	read_counts(&c);
 	printf("# since boot: %u write faults, %u fetch faults, %u accesses through what was taken away\n",
 	       c.write_faults, c.fetch_faults, c.kept);

@@ -845,10 +845,11 @@ TEST_F(tlb_relaxed, futex)
 		ASSERT_TRUE(done_by_all(READ_ALL));
 		if (variant->op == MPROTECT) {
 			ASSERT_TRUE(done_by_all(FUTEX_ADD));
-			for (i = 0; i < crew_size; i++)
+			for (i = 0; i < crew_size; i++) {
 				EXPECT_EQ(crew[i].error, EFAULT) {
 					TH_LOG("a futex operation on a read-only page");
 				}
+			}
 		}
 		ASSERT_TRUE(upgrade(variant->op));
 		ASSERT_TRUE(done_by_all(FUTEX_ADD));
@@ -1020,8 +1021,11 @@ TEST_F(copy_on_write, one_writer_after_the_other)
 			_exit(0);
 		ASSERT_TRUE(done_by_all(READ_ALL));
 		ASSERT_EQ(waitpid(pid, &status, 0), pid);
-		for (i = 0; i < crew_size; i++)
-			ASSERT_TRUE(done_by(&crew[i], WRITE_ALL));
+		for (i = 0; i < crew_size; i++) {
+			ASSERT_TRUE(done_by(&crew[i], WRITE_ALL)) {
+				TH_LOG("a write by thread %u of %u", i, crew_size);
+			}
+		}
 	}
 	end_crew();
 	EXPECT_EQ(sum_of(early), 0);
@@ -1144,8 +1148,7 @@ TEST_F(gather, no_write_after_mprotect)
 	struct watcher watcher;
 
 	/* The child shares the pages that are not written to. */
-	if (mixed)
-		ASSERT_TRUE(start_watcher(&watcher));
+	ASSERT_TRUE(!mixed || start_watcher(&watcher));
 	atomic_store(&may_write, false);
 	start_crew(all_other_cpus(), writer);
 	place_words(self->vmas);
@@ -1158,8 +1161,7 @@ TEST_F(gather, no_write_after_mprotect)
 		atomic_store(&may_write, false);
 	}
 	end_crew();
-	if (mixed)
-		ASSERT_EQ(end_watcher(&watcher), 0);
+	ASSERT_TRUE(!mixed || !end_watcher(&watcher));
 	expect_race(&race, "mprotect");
 }
 
@@ -1224,12 +1226,11 @@ TEST_F(code, writable_or_executable)
 	while (race_goes_on(&race)) {
 		ASSERT_EQ(mprotect(region.addr, region.len, PROT_READ | PROT_WRITE), 0);
 		/* For threads that have fetched from here, and those that have not. */
-		if (race.rounds % 2)
-			ASSERT_TRUE(done_by_all(CALL_DENIED));
+		ASSERT_TRUE(race.rounds % 2 || done_by_all(CALL_DENIED));
 		emit_code(race.rounds);
 		/* Only what takes no other permission away is relaxed. */
-		if (race.rounds % 4 < 2)
-			ASSERT_EQ(mprotect(region.addr, region.len, PROT_READ), 0);
+		ASSERT_TRUE(race.rounds % 4 < 2 ||
+			    !mprotect(region.addr, region.len, PROT_READ));
 		ASSERT_TRUE(done_by_all(READ_ALL));
 		ASSERT_EQ(mprotect(region.addr, region.len, PROT_READ | PROT_EXEC), 0);
 		ASSERT_TRUE(done_by_all(CALL_CODE));
@@ -1586,9 +1587,10 @@ TEST_F(counters, flush_of_a_page_stays_one)
 	while (race_goes_on(&race)) {
 		ASSERT_TRUE(downgrade(MPROTECT));
 		ASSERT_TRUE(done_by_all(READ_ALL));
-		for (i = 0; i < WIDE_PAGES; i++)
+		for (i = 0; i < WIDE_PAGES; i++) {
 			ASSERT_EQ(mprotect(region.addr + i * psize(), psize(),
 					   PROT_READ | PROT_WRITE), 0);
+		}
 		bench_read(&before);
 		ASSERT_TRUE(done_by_all(PROTECT_PAGE));
 		bench_read(&after);
