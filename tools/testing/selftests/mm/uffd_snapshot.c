@@ -308,11 +308,9 @@ int main(int argc, char **argv)
 		else if (opt == '?' || !parse_number(opt, optarg))
 			return usage(KSFT_FAIL);
 	}
-	/* With one CPU, which thread runs next depends on nothing else. */
-	metric.exact = bench_nr_cpus() == 1;
 	snprintf(name, sizeof(name), "writers=%u monitors=%u pages=%u%s",
 		 options.writers, options.monitors, options.pages,
-		 metric.exact ? " 1 CPU" : "");
+		 bench_nr_cpus() == 1 ? " 1 CPU" : "");
 	metric.name = name;
 	bench_init();
 	return run();
