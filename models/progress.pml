@@ -18,7 +18,7 @@
 
 byte gen, wide;
 typedef slot_of {
-	byte gen, addr, addr_gen
+	byte gen, narrow
 };
 slot_of slot;
 
@@ -40,20 +40,22 @@ proctype aliases()
 	byte lost;
 
 end:	do
-	:: atomic { lost < LOSES -> lost++; slot.gen = 0; slot.addr = 0; slot.addr_gen = 0 }
+	:: atomic { lost < LOSES -> lost++; slot.gen = 0; slot.narrow = 0 }
 	od
 }
 
-#ifdef GUARD_GONE
-#define repaired_alone	false
+#ifdef NARROW_UNLIMITED
+#define is_narrow	true
+#define count()		skip
 #else
-#define repaired_alone	(slot.addr == address && slot.addr_gen == g)
+#define is_narrow	(slot.narrow < NARROW)
+#define count()		slot.narrow++
 #endif
 
 #ifdef SLOT_NOT_ADVANCED
-#define remember(g)	skip
+#define remember(g)	slot.narrow = 0
 #else
-#define remember(g)	slot.gen = g
+#define remember(g)	slot.gen = g; slot.narrow = 0
 #endif
 
 /* One step, as irqs are off: nothing but the generation moves meanwhile. */
@@ -65,8 +67,7 @@ inline relaxed_tlb_repair()
 		:: slot.gen >= g -> repaired = 0
 		:: else ->
 			if
-			:: slot.gen >= wide && !repaired_alone ->
-				slot.addr = address; slot.addr_gen = g
+			:: slot.gen >= wide && is_narrow -> count()
 			:: else -> remember(g)
 			fi;
 			repaired = 1

@@ -34,7 +34,7 @@ byte gen, wide;			/* mm->relaxed_tlb */
 byte pending;			/* mm->tlb_flush_pending */
 
 typedef slot_of {
-	byte gen, addr, addr_gen
+	byte gen, narrow
 };
 slot_of slot[NCPU];
 
@@ -156,7 +156,8 @@ inline relaxed_tlb_flush()
 	   d_step {
 		drain(me); dsb(range);
 		if
-		:: is_wide -> stale[cpu] = 0; slot[cpu].gen = new
+		:: is_wide -> stale[cpu] = 0;
+			slot[cpu].gen = new; slot[cpu].narrow = 0
 		:: else ->
 			stale[cpu] = stale[cpu] & ~changed;
 			if
@@ -184,17 +185,18 @@ inline relaxed_tlb_flush()
 #endif
 
 #define narrow_repair()							\
-	local_flush(page); slot[cpu].addr = page; slot[cpu].addr_gen = g
+	local_flush(page); slot[cpu].narrow++
 
 #ifdef SLOT_NOT_ADVANCED
 #define remember_everything()						\
-	holds(5, full_at[cpu] < g); full_at[cpu] = g
+	holds(5, full_at[cpu] < g); full_at[cpu] = g; slot[cpu].narrow = 0
 #else
 #define remember_everything()						\
-	holds(5, full_at[cpu] < g); full_at[cpu] = g; slot[cpu].gen = g
+	holds(5, full_at[cpu] < g); full_at[cpu] = g;			\
+	slot[cpu].gen = g; slot[cpu].narrow = 0
 #endif
 
-#define repaired_alone	(slot[cpu].addr == page && slot[cpu].addr_gen == g)
+#define is_narrow	(slot[cpu].narrow < NARROW)
 
 #ifdef NO_WALK
 #define permitted	true
@@ -207,13 +209,17 @@ inline relaxed_tlb_repair()
 {
 	g = gen;
 	if
+#ifdef MOVED
+	:: slot[cpu].gen >= g && !is_narrow
+#else
 	:: slot[cpu].gen >= g
+#endif
 	:: else ->
 		if
 		:: permitted ->
 			atomic { w = wide; holds(5, w >= wide_returned) };
 			if
-			:: d_step { slot[cpu].gen >= w && !repaired_alone -> narrow_repair() }
+			:: d_step { slot[cpu].gen >= w && is_narrow -> narrow_repair() }
 #ifdef GEN_READ_LATE
 			:: atomic { else -> local_flush(BOTH) }
 			   atomic { g = gen; remember_everything() }

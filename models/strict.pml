@@ -30,7 +30,7 @@ bit loaded = 1;			/* the mm */
 byte local_tlb_gen;
 byte tlb[2];
 typedef slot_of {
-	byte gen, addr, addr_gen
+	byte gen, narrow
 };
 slot_of slot;
 bit told;			/* the access under way must get through */
@@ -227,7 +227,7 @@ inline switch_mm()
 #define tlb_gen_too()	skip
 #endif
 
-#define repaired_alone	(slot.addr == page + 1 && slot.addr_gen == g)
+#define is_narrow	(slot.narrow < NARROW)
 
 inline relaxed_tlb_repair()
 {
@@ -240,12 +240,12 @@ inline relaxed_tlb_repair()
 			w = wide;
 			d_step {
 				if
-				:: slot.gen >= w && !repaired_alone ->
+				:: slot.gen >= w && is_narrow ->
 					tlb[page] = NONE;
-					slot.addr = page + 1; slot.addr_gen = g;
+					slot.narrow++;
 					tlb_gen_too()
 				:: else ->
-					flush_tlb(); slot.gen = g
+					flush_tlb(); slot.gen = g; slot.narrow = 0
 				fi;
 				repaired = 1
 			}
