@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Tables of scripts/bench from lines of: topic, case, metric, unit, good, exact,
 # kernel, value. Worse rows first, then better ones, then the rest; what is equal
-# on both kernels in a line for each metric and value.
+# on both kernels, or always the same on the only one, in a line for each metric and
+# value.
 
 function number(x) { return x >= 1000 || x == int(x) ? sprintf("%.0f", x) : sprintf(x < 10 ? "%.2f" : "%.1f", x) }
 
@@ -42,7 +43,7 @@ END {
 				continue
 			judge(rows[r])
 			cases[part[1], part[3]]++
-			if (mark[rows[r]] == "=" && unvaried(rows[r]))
+			if (mark[rows[r]] ~ /[=?]/ && unvaried(rows[r]))
 				collect(rows[r], part)
 			else
 				line[++n] = rows[r]
@@ -61,6 +62,7 @@ function judge(row,   b, p, base, patched, percent)
 {
 	b = row FS "base"; p = row FS "patched"
 	rank[row] = 2; worse[row] = 0; mark[row] = ""
+	kernel[row] = b in count ? b : p
 	if (!(b in count) || !(p in count)) { mark[row] = "?"; return }
 	base = median(b); patched = median(p)
 	if (base == patched) mark[row] = "="
@@ -98,7 +100,8 @@ function unvaried(row)
 # What is equal goes to same[name, i], by metric and value; names[] has the cases.
 function collect(row, part,   key)
 {
-	key = part[1] FS part[3] FS shown(row FS "base") FS unit[row]
+	key = part[1] FS part[3] FS shown(kernel[row]) FS unit[row] FS \
+	      (mark[row] == "=" ? "=" : kernel[row] ~ /base$/ ? "base only:" : "patched only:")
 	if (!(key in names))
 		same[part[1], ++equal] = key
 	else
@@ -111,11 +114,11 @@ function print_equal(name,   i, n, part, zero, nzero)
 	for (i = 1; i <= equal; i++) {
 		split(same[name, i], part, FS)
 		n = size[same[name, i]]
-		if (n > 1 && n == cases[name, part[2]] && part[3] == "0") {
+		if (n > 1 && n == cases[name, part[2]] && part[3] == "0" && part[5] == "=") {
 			zero = zero (nzero++ ? ", " : "") part[2]
 			continue
 		}
-		wrap("= " part[2] " " part[3] " " part[4] ": " \
+		wrap(part[5] " " part[2] " " part[3] " " part[4] ": " \
 		     (n > 1 && n == cases[name, part[2]] ? "all " n " cases" : names[same[name, i]]))
 	}
 	if (nzero)
