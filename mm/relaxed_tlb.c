@@ -211,6 +211,33 @@ static unsigned long relaxed_tlb_walk(struct mm_struct *mm, unsigned long addres
 }
 NOKPROBE_SYMBOL(relaxed_tlb_walk);
 
+/*
+ * The fault may be one of those that relaxed flushes leave behind: it is, if the page
+ * table permits the access.
+ */
+static noinline bool relaxed_tlb_look_up(struct mm_struct *mm, unsigned long address,
+					 enum relaxed_tlb_access access,
+					 struct relaxed_tlb_slot *slot, u64 gen)
+{
+	if (!arch_relaxed_tlb_permits(relaxed_tlb_walk(mm, address), access))
+		return false;
+
+	if (slot->narrow < RELAXED_TLB_NARROW_REPAIRS &&
+	    slot->gen >= READ_ONCE(mm->relaxed_tlb.wide)) {
+		arch_relaxed_tlb_flush_page(mm, address & PAGE_MASK);
+		slot->narrow++;
+	} else {
+		/* [4], [5] */
+		arch_relaxed_tlb_flush_all(mm);
+		relaxed_tlb_caught_up(slot, gen);
+	}
+
+	count_vm_event(NR_TLB_RELAXED_REPAIR);
+	trace_tlb_flush(TLB_RELAXED_REPAIR, 1);
+	return true;
+}
+NOKPROBE_SYMBOL(relaxed_tlb_look_up);
+
 /**
  * __relaxed_tlb_repair() - Repair a spurious fault of an mm with relaxed flushes
  * @mm: The mm of this task.
@@ -233,41 +260,25 @@ bool __relaxed_tlb_repair(struct mm_struct *mm, unsigned long address,
 	struct relaxed_tlb_slot *slot;
 	bool repaired = false;
 	unsigned long flags;
-	bool narrow;
 	u64 gen;
 
 	if (in_nmi())
 		return false;
 
 	local_irq_save(flags);
-	if (!arch_relaxed_tlb_loaded(mm))
-		goto out;
+	if (arch_relaxed_tlb_loaded(mm)) {
+		/* [3]. Pairs with the atomic of relaxed_tlb_flush(); also for the id. */
+		gen = atomic64_read_acquire(&mm->relaxed_tlb.gen);
+		slot = relaxed_tlb_slot(READ_ONCE(mm->relaxed_tlb.id));
 
-	/* [3]. Pairs with the atomic of relaxed_tlb_flush(); also for the id. */
-	gen = atomic64_read_acquire(&mm->relaxed_tlb.gen);
-	slot = relaxed_tlb_slot(READ_ONCE(mm->relaxed_tlb.id));
-	narrow = slot->narrow < RELAXED_TLB_NARROW_REPAIRS;
-
-	/* Not this CPU's fault. That of another can be, but not time and again. */
-	if (slot->gen >= gen && !(moved && narrow))
-		goto out;
-
-	if (!arch_relaxed_tlb_permits(relaxed_tlb_walk(mm, address), access))
-		goto out;
-
-	if (narrow && slot->gen >= READ_ONCE(mm->relaxed_tlb.wide)) {
-		arch_relaxed_tlb_flush_page(mm, address & PAGE_MASK);
-		slot->narrow++;
-	} else {
-		/* [4], [5] */
-		arch_relaxed_tlb_flush_all(mm);
-		relaxed_tlb_caught_up(slot, gen);
+		/*
+		 * Most faults are ordinary, on a CPU that has caught up.  That of
+		 * another CPU can be spurious, but not time and again.
+		 */
+		if (unlikely(slot->gen < gen) ||
+		    (moved && slot->narrow < RELAXED_TLB_NARROW_REPAIRS))
+			repaired = relaxed_tlb_look_up(mm, address, access, slot, gen);
 	}
-
-	count_vm_event(NR_TLB_RELAXED_REPAIR);
-	trace_tlb_flush(TLB_RELAXED_REPAIR, 1);
-	repaired = true;
-out:
 	local_irq_restore(flags);
 	return repaired;
 }
