@@ -37,6 +37,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,7 @@
 
 #define KSM_RUN		"/sys/kernel/mm/ksm/run"
 #define NUMA_BALANCING	"/proc/sys/kernel/numa_balancing"
+#define SECOND_NODE	"/sys/devices/system/node/node1"
 
 /* How the mapping is backed. */
 enum backing_type {
@@ -153,6 +155,22 @@ static void write_window(struct area *a, char mark, const bool *sel)
 		if (!sel || sel[i])
 			a->faults[i] = write_faults(page_at(a, i), mark);
 	}
+}
+
+/* ---- Signals ---- */
+
+static sigjmp_buf on_signal;
+
+static void jump_out(int signo)
+{
+	siglongjmp(on_signal, 1);
+}
+
+static void catch(int signo)
+{
+	const struct sigaction act = { .sa_handler = jump_out };
+
+	sigaction(signo, &act, NULL);
 }
 
 /* ---- Data: each page is filled with its own letter, then byte 0 is marked ---- */
@@ -956,6 +974,99 @@ TEST_F(write_upgrade, pinned)
 	peer_end(&p);
 	ioctl(gup, PIN_LONGTERM_TEST_STOP);
 	close(gup);
+}
+
+/* ---- Migration ---- */
+
+#define MIGRATION_MS	400
+
+/* A thread that moves the pages of the window to the other node, and back. */
+struct mover {
+	pthread_t thread;
+	struct area *a;
+	atomic_bool stop;
+	unsigned long moves;
+};
+
+static void *move_pages_about(void *arg)
+{
+	struct mover *mover = arg;
+	struct area *a = mover->a;
+	const unsigned long nr = a->end - a->first;
+	int nodes[nr], status[nr];
+	void *pages[nr];
+	unsigned long i;
+	int node = 0;
+
+	for (i = 0; i < nr; i++)
+		pages[i] = page_at(a, a->first + i);
+	for (; !mover->stop; node = !node) {
+		for (i = 0; i < nr; i++)
+			nodes[i] = node;
+		if (syscall(__NR_move_pages, 0, nr, pages, nodes, status, MPOL_MF_MOVE) < 0)
+			break;
+		mover->moves += status[0] == node;
+	}
+	return NULL;
+}
+
+/* Nothing but memory survives the jump out of the signal handler. */
+static bool try_write(volatile char *p, char c)
+{
+	if (sigsetjmp(on_signal, 1))
+		return false;
+	*p = c;
+	return true;
+}
+
+/* How many of some of the pages, present again, can be written to? */
+static unsigned long writable_pages(struct area *a)
+{
+	const unsigned long step = (a->end - a->first + 15) / 16;
+	unsigned long i, writable = 0;
+
+	for (i = a->first; i < a->end; i += step) {
+		FORCE_READ(*page_at(a, i));
+		writable += try_write(page_at(a, i), fill_of(i));
+	}
+	return writable;
+}
+
+/*
+ * Permissions change while a page is in migration, and has an entry that says what
+ * it will be allowed. Once it is read-only, it stays so when the migration ends.
+ */
+TEST_F(write_upgrade, migrating)
+{
+	struct mover mover = { .a = &self->a };
+	struct area *a = &self->a;
+	unsigned long rounds = 0, writable = 0;
+	struct timespec now, end;
+
+	if (access(SECOND_NODE, F_OK))
+		SKIP(return, "fewer than two NUMA nodes");
+	catch(SIGSEGV);
+	ASSERT_EQ(pthread_create(&mover.thread, NULL, move_pages_about, &mover), 0);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_nsec += MIGRATION_MS * 1000000;
+	do {
+		ASSERT_TRUE(takedown(a));
+		ASSERT_EQ(protect_window(a, PROT_READ), 0);
+		writable += writable_pages(a);
+		ASSERT_TRUE(upgrade(a));
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (rounds++ < 10 ||
+		 (now.tv_sec - end.tv_sec) * 1000000000LL + now.tv_nsec < end.tv_nsec);
+	mover.stop = true;
+	pthread_join(mover.thread, NULL);
+	if (mover.moves < 2)
+		SKIP(return, "pages could not be moved to the other node and back");
+	EXPECT_EQ(writable, 0) {
+		TH_LOG("%lu writes to read-only pages, in %lu rounds, %lu moves",
+		       writable, rounds, mover.moves);
+	}
+	write_window(a, 'P', NULL);
+	expect_data(a, a->map, 'P', NULL, "pages that were moved");
 }
 
 /* ---- Folios that are shared in part ---- */
@@ -1792,13 +1903,6 @@ TEST_F(write_upgrade_shared, uffd_unprotect)
 
 /* ---- A full file system: a write to a hole of a file must not get lost ---- */
 
-static sigjmp_buf on_sigbus;
-
-static void sigbus(int signo)
-{
-	siglongjmp(on_sigbus, 1);
-}
-
 /* Write until there is no space left. Returns the file, or -1. */
 static int fill_file_system(void)
 {
@@ -1822,7 +1926,6 @@ static int fill_file_system(void)
 
 TEST(write_upgrade_full_file_system)
 {
-	const struct sigaction act = { .sa_handler = sigbus };
 	struct area a = { .nr = NR_SMALL, .first = 1, .end = NR_SMALL - 1,
 			  .down = PROT_READ };
 	unsigned long i, signals = 0;
@@ -1841,12 +1944,12 @@ TEST(write_upgrade_full_file_system)
 		SKIP(return, "%s", skip);
 	filler = fill_file_system();
 	ASSERT_GE(filler, 0);
-	ASSERT_EQ(sigaction(SIGBUS, &act, NULL), 0);
+	catch(SIGBUS);
 	force_read_pages(a.map, a.nr, psize());
 	ASSERT_TRUE(takedown(&a));
 	ASSERT_TRUE(upgrade(&a));
 	for (i = a.first; i < a.end; i++) {
-		if (sigsetjmp(on_sigbus, 1))
+		if (sigsetjmp(on_signal, 1))
 			signals++;
 		else
 			write_faults(page_at(&a, i), 'P');
@@ -2128,7 +2231,7 @@ FIXTURE_SETUP(write_upgrade_numa)
 	self->balancing = -1;
 	if (access(NUMA_BALANCING, W_OK))
 		SKIP(return, "no NUMA balancing here, or not root");
-	if (access("/sys/devices/system/node/node1", F_OK))
+	if (access(SECOND_NODE, F_OK))
 		SKIP(return, "fewer than two NUMA nodes");
 	ASSERT_TRUE(stay_on_this_cpu());
 	ASSERT_EQ(pthread_create(&self->idle, NULL, idle_thread, NULL), 0);
