@@ -61,7 +61,8 @@
 #define VERY_LATE_US	5000		/* ... now and then */
 #define WIDE_PAGES	512		/* more than are flushed one by one */
 
-#define SPARSE_SIZE	(128UL << 20)
+#define SPARSE_SIZE	(1UL << 30)
+#define LONG_MS		20		/* for a system call */
 
 #define NO_FEATURE	"this kernel has no relaxed flush"
 #define NO_IPI_COUNT	"no row \"TLB\" in /proc/interrupts"
@@ -72,6 +73,7 @@
 static struct bench_region region;
 static int relaxed_flushes, relaxed_repairs;	/* counters, or -1 */
 static atomic_bool stop, may_write;
+static bool restless;				/* nobody may let its CPU become idle */
 
 /* What a member may be told to do, once. */
 enum order {
@@ -81,6 +83,7 @@ enum order {
 	CALL_CODE,
 	CALL_DENIED,
 	PROTECT_PAGE,		/* take the write permission of the first page */
+	JOIN_IN,		/* write-protect the first page while another does */
 };
 
 /*
@@ -100,6 +103,7 @@ struct member {
 	atomic_uint mine;		/* the value of its word */
 	enum order order;		/* the last one */
 	atomic_uint orders;
+	atomic_ulong met;		/* when another was at work */
 	long faults;			/* of a system call */
 	int error;			/* of the same */
 };
@@ -382,17 +386,51 @@ static void forget_fetched_code(void)
 #endif
 }
 
-static void call_code(struct member *me, bool allowed)
+static void call_code(struct member *me, const char *code, bool allowed)
 {
 	atomic_uint result = 0;
 
 	forget_fetched_code();
-	if (!try_call(region.addr, &result))
+	if (!try_call(code, &result))
 		me->early += allowed;
 	else if (!allowed)
 		me->late++;
 	else if (result != code_returns)
 		me->lost++;
+}
+
+static bool uffd_protect(char *addr, size_t len, bool on)
+{
+	struct uffdio_writeprotect arg = {
+		.range = { (unsigned long)addr, len },
+		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
+	};
+
+	return !ioctl(region.uffd, UFFDIO_WRITEPROTECT, &arg);
+}
+
+/* To come while the main thread protects, and see that nothing is written then. */
+static atomic_bool joining, protecting;
+static unsigned long join_after_us;
+
+static void join_in(struct member *me)
+{
+	const unsigned long end = ms_from_now(PATIENCE_MS);
+	atomic_uint *word = crew[0].word;
+	unsigned int was;
+	bool met;
+
+	atomic_store(&joining, true);
+	while (!atomic_load(&protecting) && !is_past(end))
+		;
+	usleep(join_after_us);
+	me->error |= !uffd_protect(region.addr, psize(), true);
+	was = *word;
+	met = atomic_load(&protecting);
+	while (atomic_load(&protecting) && !is_past(end))
+		usleep(WAIT_US);
+	me->late += *word != was;
+	me->met += met;
 }
 
 static void carry_out(struct member *me, enum order order)
@@ -409,10 +447,14 @@ static void carry_out(struct member *me, enum order order)
 		break;
 	case CALL_CODE:
 	case CALL_DENIED:
-		call_code(me, order == CALL_CODE);
+		call_code(me, region.addr, order == CALL_CODE);
+		call_code(me, region.addr + region.len - psize(), order == CALL_CODE);
 		break;
 	case PROTECT_PAGE:
 		me->error = mprotect(region.addr, psize(), PROT_READ);
+		break;
+	case JOIN_IN:
+		join_in(me);
 		break;
 	}
 }
@@ -424,7 +466,7 @@ static void *obeyer(void *arg)
 
 	while (!atomic_load(&stop)) {
 		if (atomic_load(&me->orders) == obeyed) {
-			if (++idle > IDLE_SPINS)
+			if (++idle > IDLE_SPINS && !restless)
 				usleep(WAIT_US);
 			continue;
 		}
@@ -436,20 +478,28 @@ static void *obeyer(void *arg)
 	return NULL;
 }
 
-/* Returns false if it has not been done in time. */
-static bool done_by(struct member *me, enum order order)
+static void tell(struct member *me, enum order order)
 {
-	const unsigned long end = ms_from_now(PATIENCE_MS);
-	const unsigned long passes = me->passes;
-
+	me->seen = me->passes;
 	me->order = order;
 	atomic_fetch_add(&me->orders, 1);
-	while (me->passes == passes) {
+}
+
+/* Returns false if it has not been done in time. */
+static bool is_done(struct member *me, unsigned long end)
+{
+	while (me->passes == me->seen) {
 		if (is_past(end))
 			return not_in_time(me->nr);
 		usleep(WAIT_US);
 	}
 	return true;
+}
+
+static bool done_by(struct member *me, enum order order)
+{
+	tell(me, order);
+	return is_done(me, ms_from_now(PATIENCE_MS));
 }
 
 /* All at once. */
@@ -458,17 +508,11 @@ static bool done_by_all(enum order order)
 	const unsigned long end = ms_from_now(PATIENCE_MS);
 	unsigned int i;
 
+	for (i = 0; i < crew_size; i++)
+		tell(&crew[i], order);
 	for (i = 0; i < crew_size; i++) {
-		crew[i].seen = crew[i].passes;
-		crew[i].order = order;
-		atomic_fetch_add(&crew[i].orders, 1);
-	}
-	for (i = 0; i < crew_size; i++) {
-		while (crew[i].passes == crew[i].seen) {
-			if (is_past(end))
-				return not_in_time(i);
-			usleep(WAIT_US);
-		}
+		if (!is_done(&crew[i], end))
+			return false;
 	}
 	return true;
 }
@@ -625,16 +669,6 @@ FIXTURE_TEARDOWN(tlb_relaxed)
 {
 	if (self->mapped)
 		bench_unmap_region(&region);
-}
-
-static bool uffd_protect(char *addr, size_t len, bool on)
-{
-	struct uffdio_writeprotect arg = {
-		.range = { (unsigned long)addr, len },
-		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
-	};
-
-	return !ioctl(region.uffd, UFFDIO_WRITEPROTECT, &arg);
 }
 
 static bool downgrade(enum operation op)
@@ -1172,15 +1206,32 @@ FIXTURE(code)
 	bool mapped;
 };
 
+FIXTURE_VARIANT(code)
+{
+	size_t pages;
+};
+
+FIXTURE_VARIANT_ADD(code, small)
+{
+	.pages = SMALL_PAGES,
+};
+
+/* Too many pages to repair the fault of each by itself. */
+FIXTURE_VARIANT_ADD(code, wide)
+{
+	.pages = WIDE_PAGES,
+};
+
 #if defined(__x86_64__) || defined(__aarch64__)
 #define HAS_CODE	1
 #else
 #define HAS_CODE	0
 #endif
 
-/* A function that returns the number, at the beginning of the region. */
+/* A function that returns the number, at the beginning and in the last page. */
 static void emit_code(unsigned int number)
 {
+	char *const last = region.addr + region.len - psize();
 #if defined(__x86_64__)
 	unsigned char code[] = { 0xb8, number, number >> 8, 0, 0, 0xc3 };
 #elif defined(__aarch64__)
@@ -1189,7 +1240,9 @@ static void emit_code(unsigned int number)
 	unsigned char code[1] = {};
 #endif
 	memcpy(region.addr, code, sizeof(code));
+	memcpy(last, code, sizeof(code));
 	__builtin___clear_cache(region.addr, region.addr + sizeof(code));
+	__builtin___clear_cache(last, last + sizeof(code));
 	code_returns = number & 0xffff;
 }
 
@@ -1199,7 +1252,7 @@ FIXTURE_SETUP(code)
 
 	begin_test();
 	if (!skip)
-		skip = map_memory(BENCH_ANON, false, SMALL_PAGES, 0);
+		skip = map_memory(BENCH_ANON, false, variant->pages, 0);
 	if (!skip)
 		skip = may_be_executable();
 	if (skip)
@@ -1315,7 +1368,6 @@ FIXTURE_VARIANT(monitors)
 {
 	enum bench_map map;
 	bool thp;
-	bool sparse;
 };
 
 FIXTURE_VARIANT_ADD(monitors, anon)
@@ -1339,42 +1391,12 @@ FIXTURE_VARIANT_ADD(monitors, memfd)
 	.map = BENCH_MEMFD,
 };
 
-/* To protect a half of it takes long: a marker for each page that is not there. */
-FIXTURE_VARIANT_ADD(monitors, sparse_memfd)
-{
-	.map = BENCH_MEMFD,
-	.sparse = true,
-};
-
-static const char *map_sparse(void)
-{
-	int fd = syscall(__NR_memfd_create, "tlb_relaxed", 0);
-
-	region = (struct bench_region) {
-		.map = BENCH_MEMFD, .folio = psize(), .uffd = -1,
-		.len = SPARSE_SIZE, .mapped = SPARSE_SIZE,
-	};
-	if (bench_nr_cpus() < 2)
-		return "wants two CPUs";
-	if (fd < 0 || ftruncate(fd, region.len))
-		return "no memfd";
-	region.addr = mmap(NULL, region.len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	if (region.addr == MAP_FAILED)
-		return "no memory for a sparse memfd";
-	bench_write_pages(region.addr, region.len, region.len / 2);
-	return NULL;
-}
-
 FIXTURE_SETUP(monitors)
 {
 	const char *skip;
 
 	begin_test();
-	if (variant->sparse)
-		skip = map_sparse();
-	else
-		skip = map_memory(variant->map, variant->thp, WIDE_PAGES, 4);
+	skip = map_memory(variant->map, variant->thp, WIDE_PAGES, 4);
 	if (!skip)
 		skip = bench_register_uffd(&region, UFFDIO_REGISTER_MODE_WP);
 	if (skip)
@@ -1542,6 +1564,115 @@ TEST_F(monitors, no_write_while_protected)
 	expect_race(&race, "write protection");
 }
 
+/* ---- Two monitors, one of which finds the protection set ---- */
+
+FIXTURE(second_monitor)
+{
+	bool mapped;
+};
+
+/* To protect all of it takes long: a marker for each page that is not there. */
+static const char *map_sparse(void)
+{
+	int fd = syscall(__NR_memfd_create, "tlb_relaxed", 0);
+
+	region = (struct bench_region) {
+		.map = BENCH_MEMFD, .folio = psize(), .uffd = -1,
+		.len = SPARSE_SIZE, .mapped = SPARSE_SIZE,
+	};
+	if (bench_nr_cpus() < 2)
+		return "wants two CPUs";
+	if (fd < 0 || ftruncate(fd, region.len))
+		return "no memfd";
+	region.addr = mmap(NULL, region.len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (region.addr == MAP_FAILED)
+		return "no memory for a sparse memfd";
+	*region.addr = 1;
+	return NULL;
+}
+
+FIXTURE_SETUP(second_monitor)
+{
+	const char *skip;
+
+	begin_test();
+	skip = map_sparse();
+	if (!skip)
+		skip = bench_register_uffd(&region, UFFDIO_REGISTER_MODE_WP);
+	if (skip)
+		SKIP(return, "%s", skip);
+	self->mapped = true;
+}
+
+FIXTURE_TEARDOWN(second_monitor)
+{
+	if (self->mapped)
+		bench_unmap_region(&region);
+}
+
+/* How much of the region takes long to protect? */
+static size_t long_to_protect(void)
+{
+	size_t len = 1UL << 20;
+	unsigned long end;
+
+	do {
+		len *= 2;
+		/* Page tables first. */
+		uffd_protect(region.addr, len, true);
+		uffd_protect(region.addr, len, false);
+		end = ms_from_now(LONG_MS);
+		uffd_protect(region.addr, len, true);
+	} while (len < region.len && !is_past(end));
+	return len;
+}
+
+static void *writer_or_obeyer(void *arg)
+{
+	const struct member *me = arg;
+
+	return me->nr ? obeyer(arg) : writer(arg);
+}
+
+/*
+ * The main thread protects all, the second monitor the first page, which it finds
+ * protected, while the first flush is still to come. With a bug, it does not flush,
+ * and sees writes after its call has returned.
+ */
+TEST_F(second_monitor, no_write_while_protected)
+{
+	const size_t len = long_to_protect();
+	struct race race = {};
+	unsigned int seed = 1;
+
+	ASSERT_TRUE(uffd_protect(region.addr, len, false));
+	restless = true;
+	atomic_store(&may_write, true);
+	start_crew(2, writer_or_obeyer);
+	while (race_goes_on(&race)) {
+		ASSERT_TRUE(uffd_protect(region.addr, len, false));
+		crew[0].seen = crew[0].passes;
+		ASSERT_TRUE(is_done(&crew[0], ms_from_now(PATIENCE_MS)));
+		join_after_us = rand_r(&seed) % (LONG_MS * 1000 / 2);
+		tell(&crew[1], JOIN_IN);
+		while (!atomic_exchange(&joining, false))
+			;
+		atomic_store(&protecting, true);
+		ASSERT_TRUE(uffd_protect(region.addr, len, true));
+		atomic_store(&protecting, false);
+		ASSERT_TRUE(is_done(&crew[1], ms_from_now(PATIENCE_MS)));
+		race.rounds = crew[1].met;
+	}
+	ASSERT_TRUE(uffd_protect(region.addr, len, false));
+	end_crew();
+	EXPECT_EQ(crew[1].error, 0) {
+		TH_LOG("UFFDIO_WRITEPROTECT failed");
+	}
+	race.late = sum_of(late);
+	expect_race(&race, "write protection");
+}
+
 /* ---- Bystanders and counters ---- */
 
 FIXTURE(counters)
@@ -1583,6 +1714,8 @@ TEST_F(counters, flush_of_a_page_stays_one)
 	if (one < 0 || all < 0)
 		SKIP(return, "flushes are counted with CONFIG_DEBUG_TLBFLUSH only");
 	memset(&sum, 0, sizeof(sum));
+	/* A CPU that was idle flushes all when it finds that it has missed flushes. */
+	restless = true;
 	start_crew(1, obeyer);
 	while (race_goes_on(&race)) {
 		ASSERT_TRUE(downgrade(MPROTECT));
