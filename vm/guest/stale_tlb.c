@@ -304,13 +304,20 @@ static void read_only_to_writable(void)
 	unmap(addr);
 }
 
-static void data_to_code(void)
+static char *map_code(void)
 {
-	struct counts before, n;
 	char *addr = map();
 
 	for (int i = 0; i < PAGES; i++)
 		put_code(addr + i * page_size);
+	return addr;
+}
+
+static void data_to_code(void)
+{
+	struct counts before, n;
+	char *addr = map_code();
+
 	protect(addr, PROT_READ);
 	let_there(READ, addr);
 	protect(addr, PROT_READ | PROT_EXEC);
@@ -337,10 +344,8 @@ static void writable_to_read_only(void)
 
 static void code_to_data(void)
 {
-	char *addr = map();
+	char *addr = map_code();
 
-	for (int i = 0; i < PAGES; i++)
-		put_code(addr + i * page_size);
 	protect(addr, PROT_READ | PROT_EXEC);
 	let_there(RUN, addr);
 	protect(addr, PROT_READ);
