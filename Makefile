@@ -4,7 +4,7 @@
 export ARCH CONFIG LINUX KERNEL_TARBALL SETUP SIGNOFF BRANCH TREE ACCEL BUSYBOX \
        BASE TOPIC RUNS EMULATOR
 
-.PHONY: help boot bench check model kunit mutants series apply tree refresh \
+.PHONY: help boot bench check model selftests kunit mutants series apply tree refresh \
 	shell kernel build emulator clean
 
 help:		## list the commands
@@ -24,6 +24,9 @@ check:		## every test of the project, both architectures
 
 model:		## the models of the relaxed flush, whole and with steps removed (models/)
 	@scripts/model
+
+selftests:	## the kernel's own mm selftests, base and patched: is anything different?
+	@scripts/selftests
 
 kunit:		## the KUnit suites of the series, by the kernel's kunit.py
 	@scripts/kunit
