@@ -41,10 +41,12 @@
  * @flush: What that demands of TLBs that hold @old.
  * @verdict: Which of @new it is to be, or that the page decides.
  * @start: @old may be changed by hardware until it is cleared.
+ * @step: With MODIFY_PROT_WITHIN_FOLIO, pte_step() of @old.
  */
 struct pte_change {
 	pte_t old;
 	pte_t new[2];
+	u64 step;
 	enum tlb_flush_kind flush[2];
 	enum write_upgrade verdict;
 	bool start;
@@ -122,6 +124,26 @@ static __always_inline pte_t pte_change_apply(pte_t pte, pte_t old, pte_t new)
 static __always_inline u64 pte_step(pte_t pte)
 {
 	return pte_val(pte_advance_pfn(pte, 1)) - pte_val(pte);
+}
+
+/**
+ * pte_run_goes_on() - Is it worthwhile to look for a run in a folio?
+ * @ptep: An entry in the page table, not the last of what is to be changed.
+ * @pte: Its value.
+ * @step: pte_step() of it, or of an entry with the same bits: in a folio, which is
+ *	  aligned to its size, these are alike.
+ *
+ * A large folio has four pages or more, but for a few of files, and begins at a
+ * multiple of them.  What is missed is changed entry by entry.
+ *
+ * Context: The page table lock is held.
+ * Return: false if @pte is a run by itself, or the end of one.
+ */
+static __always_inline bool pte_run_goes_on(pte_t *ptep, pte_t pte, u64 step)
+{
+	return pte_batch_hint(ptep, pte) > 1 ||
+	       (!(pte_pfn(pte) % 4) &&
+		pte_val(ptep_get(ptep + 1)) == pte_val(pte) + step);
 }
 
 /**
