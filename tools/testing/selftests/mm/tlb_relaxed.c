@@ -61,7 +61,7 @@
 #define VERY_LATE_US	5000		/* ... now and then */
 #define WIDE_PAGES	512		/* more than are flushed one by one */
 
-#define SPARSE_SIZE	(1UL << 30)
+#define SPARSE_SIZE	(1024UL << 20)
 #define LONG_MS		20		/* for a system call */
 
 #define NO_FEATURE	"this kernel has no relaxed flush"

@@ -1011,11 +1011,11 @@ static void *move_pages_about(void *arg)
 }
 
 /* Nothing but memory survives the jump out of the signal handler. */
-static bool try_write(volatile char *p, char c)
+static bool try_write(char *p, char c)
 {
 	if (sigsetjmp(on_signal, 1))
 		return false;
-	*p = c;
+	atomic_store_explicit((atomic_char *)p, c, memory_order_relaxed);
 	return true;
 }
 
