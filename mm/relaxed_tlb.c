@@ -128,7 +128,7 @@ static void relaxed_tlb_set_wide(struct mm_struct *mm, u64 gen)
  * @stride_shift: log2 of the bytes that the smallest of these entries maps.
  *
  * This CPU's TLB is flushed, and that of devices.  Other CPUs are not interrupted:
- * see __relaxed_tlb_repair() for what they do.
+ * see relaxed_tlb_repair() for what they do.
  *
  * Context: Any; page table locks may be held.
  */
@@ -239,8 +239,8 @@ static noinline bool relaxed_tlb_look_up(struct mm_struct *mm, unsigned long add
 NOKPROBE_SYMBOL(relaxed_tlb_look_up);
 
 /**
- * __relaxed_tlb_repair() - Repair a spurious fault of an mm with relaxed flushes
- * @mm: The mm of this task.
+ * relaxed_tlb_repair() - Repair a spurious fault that a relaxed flush has left behind
+ * @mm: The mm of this task, for which relaxed_tlb_is_used().
  * @address: User address that the access went to.
  * @access: What was not permitted.
  * @moved: Whether the task may have left the CPU of the fault, and has nobody but
@@ -251,11 +251,14 @@ NOKPROBE_SYMBOL(relaxed_tlb_look_up);
  * is all entries of the mm, so there is one such fault per CPU and upgrade; after
  * small ones, the page.
  *
- * Context: See relaxed_tlb_repair().
+ * For the fault handler of an architecture, before it takes any lock and before it
+ * gives up because page faults are disabled.
+ *
+ * Context: Any; in NMI no fault is repaired.
  * Return: true if the access is to be repeated; false if the fault is an ordinary one.
  */
-bool __relaxed_tlb_repair(struct mm_struct *mm, unsigned long address,
-			  enum relaxed_tlb_access access, bool moved)
+bool relaxed_tlb_repair(struct mm_struct *mm, unsigned long address,
+			enum relaxed_tlb_access access, bool moved)
 {
 	struct relaxed_tlb_slot *slot;
 	bool repaired = false;
@@ -282,4 +285,4 @@ bool __relaxed_tlb_repair(struct mm_struct *mm, unsigned long address,
 	local_irq_restore(flags);
 	return repaired;
 }
-NOKPROBE_SYMBOL(__relaxed_tlb_repair);
+NOKPROBE_SYMBOL(relaxed_tlb_repair);

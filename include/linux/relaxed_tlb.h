@@ -21,8 +21,8 @@ enum relaxed_tlb_access {
 #ifdef CONFIG_ARCH_HAS_RELAXED_TLB_FLUSH
 void relaxed_tlb_flush(struct mm_struct *mm, unsigned long start, unsigned long end,
 		       unsigned int stride_shift);
-bool __relaxed_tlb_repair(struct mm_struct *mm, unsigned long address,
-			  enum relaxed_tlb_access access, bool moved);
+bool relaxed_tlb_repair(struct mm_struct *mm, unsigned long address,
+			enum relaxed_tlb_access access, bool moved);
 
 static inline void relaxed_tlb_init(struct mm_struct *mm)
 {
@@ -30,29 +30,18 @@ static inline void relaxed_tlb_init(struct mm_struct *mm)
 }
 
 /**
- * relaxed_tlb_repair() - Repair a spurious fault that a relaxed flush has left behind
- * @mm: The mm of this task.
- * @address: User address that the access went to.
- * @access: What was not permitted.
- * @moved: Whether the task may have left the CPU of the fault, and has nobody but
- *	   this function to recognize a spurious fault.
+ * relaxed_tlb_is_used() - Has an mm ever had a relaxed flush?
+ * @mm: The mm.
  *
- * For the fault handler of an architecture, before it takes any lock and before it
- * gives up because page faults are disabled.  An mm that never had a relaxed flush
- * pays for a comparison.  See __relaxed_tlb_repair().
+ * What a fault handler asks first: no fault of other mms is spurious because of one,
+ * and they pay for nothing but this.
  *
- * Context: Any; in NMI no fault is repaired.
- * Return: true if the access is to be repeated.
+ * Context: Any.
+ * Return: true if relaxed_tlb_repair() may have something to do.
  */
-static __always_inline bool relaxed_tlb_repair(struct mm_struct *mm,
-					       unsigned long address,
-					       enum relaxed_tlb_access access,
-					       bool moved)
+static __always_inline bool relaxed_tlb_is_used(const struct mm_struct *mm)
 {
-	if (likely(!atomic64_read(&mm->relaxed_tlb.gen)))
-		return false;
-
-	return __relaxed_tlb_repair(mm, address, access, moved);
+	return unlikely(atomic64_read(&mm->relaxed_tlb.gen));
 }
 #else
 static inline void relaxed_tlb_flush(struct mm_struct *mm, unsigned long start,

@@ -55,7 +55,9 @@ static __always_inline bool relaxed_tlb_fault(struct mm_struct *mm,
 {
 	const unsigned long known = X86_PF_PROT | X86_PF_WRITE | X86_PF_USER | X86_PF_INSTR;
 
-	if (!mm || !(error_code & X86_PF_PROT) || (error_code & ~known))
+	if (!mm || !relaxed_tlb_is_used(mm))
+		return false;
+	if (!(error_code & X86_PF_PROT) || (error_code & ~known))
 		return false;
 	if (error_code & X86_PF_WRITE)
 		return relaxed_tlb_repair(mm, address, RELAXED_TLB_WRITE, false);
