@@ -979,13 +979,15 @@ TEST_F(write_upgrade, pinned)
 /* ---- Migration ---- */
 
 #define MIGRATION_MS	400
+#define MIGRATION_LIMIT_MS	6000	/* where that is too short for some moves, */
+#define MANY_MOVES	40		/* ... which is so many */
 
 /* A thread that moves the pages of the window to the other node, and back. */
 struct mover {
 	pthread_t thread;
 	struct area *a;
 	atomic_bool stop;
-	unsigned long moves;
+	atomic_ulong moves;
 };
 
 static void *move_pages_about(void *arg)
@@ -1008,6 +1010,15 @@ static void *move_pages_about(void *arg)
 		mover->moves += status[0] == node;
 	}
 	return NULL;
+}
+
+static long ms_since(const struct timespec *begin)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - begin->tv_sec) * 1000 +
+	       (now.tv_nsec - begin->tv_nsec) / 1000000;
 }
 
 /* Nothing but memory survives the jump out of the signal handler. */
@@ -1041,22 +1052,24 @@ TEST_F(write_upgrade, migrating)
 	struct mover mover = { .a = &self->a };
 	struct area *a = &self->a;
 	unsigned long rounds = 0, writable = 0;
-	struct timespec now, end;
+	struct timespec begin;
+	long ms;
 
 	if (access(SECOND_NODE, F_OK))
 		SKIP(return, "fewer than two NUMA nodes");
 	catch(SIGSEGV);
 	ASSERT_EQ(pthread_create(&mover.thread, NULL, move_pages_about, &mover), 0);
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_nsec += MIGRATION_MS * 1000000;
+	clock_gettime(CLOCK_MONOTONIC, &begin);
 	do {
+		/* Reading has waited for the end of a migration. */
+		usleep(rounds % 16 * 500);
 		ASSERT_TRUE(takedown(a));
 		ASSERT_EQ(protect_window(a, PROT_READ), 0);
 		writable += writable_pages(a);
 		ASSERT_TRUE(upgrade(a));
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while (rounds++ < 10 ||
-		 (now.tv_sec - end.tv_sec) * 1000000000LL + now.tv_nsec < end.tv_nsec);
+		ms = ms_since(&begin);
+	} while (rounds++ < 10 || ms < MIGRATION_MS ||
+		 (mover.moves < MANY_MOVES && ms < MIGRATION_LIMIT_MS));
 	mover.stop = true;
 	pthread_join(mover.thread, NULL);
 	if (mover.moves < 2)
