@@ -440,6 +440,16 @@ static bool has_folios(struct area *a, int order, int nr)
 	return ret;
 }
 
+/*
+ * The folios of a are as they shall be: khugepaged is to leave them alone. While
+ * it tries to collapse them, whether or not it can, each access faults. madvise()
+ * waits for an attempt that is under way, as it takes the mmap lock for writing.
+ */
+static void keep_folios(struct area *a)
+{
+	madvise(a->map, a->nr * psize(), MADV_NOHUGEPAGE);
+}
+
 static const char *setup_small(struct area *a)
 {
 	const char *skip;
@@ -450,7 +460,7 @@ static const char *setup_small(struct area *a)
 	skip = map_area(a, MAP_PRIVATE | MAP_ANON, psize());
 	if (skip)
 		return skip;
-	madvise(a->map, a->nr * psize(), MADV_NOHUGEPAGE);
+	keep_folios(a);
 	fill(a);
 	return NULL;
 }
@@ -470,6 +480,7 @@ static const char *setup_mthp(struct area *a, int order)
 		return skip;
 	madvise(a->map, a->nr * psize(), MADV_HUGEPAGE);
 	fill(a);
+	keep_folios(a);
 	if (!has_folios(a, order, NR_MTHP))
 		return "no folios of this size were allocated";
 	return NULL;
@@ -490,6 +501,7 @@ static const char *setup_pmd_thp(struct area *a)
 		return skip;
 	madvise(a->map, size, MADV_HUGEPAGE);
 	fill(a);
+	keep_folios(a);
 	if (!check_huge_anon(a->map, size, 1, size))
 		return "no PMD-sized THP was allocated";
 	return NULL;
