@@ -108,7 +108,7 @@ static void runs(struct kunit *test)
 	int i;
 
 	for (i = 0; i < NR; i++)
-		ptes[i] = pte_mkyoung(pfn_pte(100 + i, PAGE_READONLY));
+		ptes[i] = pte_mkyoung(pfn_pte(100 + i, vm_get_page_prot(VM_READ)));
 	KUNIT_EXPECT_EQ(test, pte_run_length(ptes, ptes[0], NR), NR);
 	KUNIT_EXPECT_EQ(test, pte_run_length(ptes, ptes[0], 3), 3);
 	KUNIT_EXPECT_EQ(test, pte_run_length(ptes + 5, ptes[5], 1), 1);
@@ -131,7 +131,7 @@ static void blocks(struct kunit *test)
 	int i;
 
 	for (i = 0; i < PTE_BLOCK; i++)
-		ptes[i] = pte_mkyoung(pfn_pte(100 + i, PAGE_READONLY));
+		ptes[i] = pte_mkyoung(pfn_pte(100 + i, vm_get_page_prot(VM_READ)));
 	first = ptes[0];
 	KUNIT_EXPECT_TRUE(test, pte_run_block(ptes, first, pte_step(first)));
 
@@ -176,7 +176,12 @@ static void expect_change(struct kunit *test, pgprot_t from, pgprot_t to)
 
 static void changes(struct kunit *test)
 {
-	const pgprot_t prots[] = { PAGE_NONE, PAGE_READONLY, PAGE_SHARED };
+	/* Not PAGE_*: architectures adjust to the CPU what they hand out here. */
+	const pgprot_t prots[] = {
+		vm_get_page_prot(VM_NONE),
+		vm_get_page_prot(VM_READ),
+		vm_get_page_prot(VM_READ | VM_WRITE | VM_SHARED),
+	};
 	int from, to;
 
 	if (!IS_ENABLED(CONFIG_ARCH_HAS_PTE_PROTNONE))
