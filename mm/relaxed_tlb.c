@@ -32,7 +32,7 @@
  * No fault repeats for ever: each one that finds its CPU behind either is ordinary, or
  * makes the CPU catch up, or is one of a limited number before the CPU does.
  *
- * Documentation/mm/protection_upgrades.rst has the proof, and why a stale entry that
+ * Documentation/mm/relaxed_tlb_flush.rst has the proof, and why a stale entry that
  * permits less is harmless.
  */
 #include <linux/hash.h>
