@@ -8,6 +8,7 @@
 #include <asm/barrier.h>
 #include <asm/pgtable-hwdef.h>
 #include <asm/pgtable-prot.h>
+#include <asm/sysreg.h>
 #include <asm/tlbflush.h>
 
 /*
@@ -51,8 +52,9 @@ static inline void arch_relaxed_tlb_flush_all(struct mm_struct *mm)
 }
 
 /*
- * An entry that is writable but clean is not taken for writable: whether hardware sets
- * the dirty state depends on the CPU. Such faults are ordinary.
+ * An entry that is writable but clean permits to write if this CPU sets the dirty state
+ * by itself. If it does not, the fault is ordinary. Should the task move in between, it
+ * faults once more.
  */
 static inline bool arch_relaxed_tlb_permits(unsigned long entry,
 					    enum relaxed_tlb_access access)
@@ -61,8 +63,10 @@ static inline bool arch_relaxed_tlb_permits(unsigned long entry,
 		return false;
 	if (access == RELAXED_TLB_EXEC)
 		return !(entry & PTE_UXN);
+	if (!(entry & PTE_WRITE))
+		return false;
 
-	return (entry & PTE_WRITE) && !(entry & PTE_RDONLY);
+	return !(entry & PTE_RDONLY) || (read_sysreg(tcr_el1) & TCR_EL1_HD);
 }
 
 #endif /* _ASM_ARM64_RELAXED_TLB_H */
