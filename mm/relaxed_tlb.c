@@ -35,7 +35,6 @@
  * Documentation/mm/relaxed_tlb_flush.rst has the proof, and why a stale entry that
  * permits less is harmless.
  */
-#include <linux/hash.h>
 #include <linux/kprobes.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -46,9 +45,6 @@
 #include <trace/events/tlb.h>
 #include <asm/relaxed_tlb.h>
 
-/* How many mms a CPU remembers; a few more than it can hold in its TLB. */
-#define RELAXED_TLB_SLOT_BITS	3
-
 /*
  * After an upgrade of so many entries, each is worth a fault of its own on a CPU that
  * runs into it: that costs less than to fill the TLB again. But only so many times.
@@ -56,22 +52,7 @@
 #define RELAXED_TLB_NARROW_ENTRIES	8
 #define RELAXED_TLB_NARROW_REPAIRS	32
 
-/**
- * struct relaxed_tlb_slot - What a CPU remembers of the TLB entries of an mm
- * @id: Of which mm.
- * @gen: The relaxed generation that the CPU has caught up with.
- * @narrow: How many faults were repaired since then by flushing a page alone.
- *
- * Only its CPU touches it, with interrupts off.
- */
-struct relaxed_tlb_slot {
-	u64		id;
-	u64		gen;
-	unsigned int	narrow;
-};
-
-static DEFINE_PER_CPU(struct relaxed_tlb_slot[1 << RELAXED_TLB_SLOT_BITS],
-		      relaxed_tlb_slots);
+DEFINE_PER_CPU(struct relaxed_tlb_slot[RELAXED_TLB_SLOTS], relaxed_tlb_slots);
 
 static atomic64_t last_relaxed_tlb_id = ATOMIC64_INIT(0);
 
@@ -92,8 +73,7 @@ static u64 relaxed_tlb_id(struct mm_struct *mm)
 /* Take the slot of an mm. One that another mm had remembers nothing. */
 static struct relaxed_tlb_slot *relaxed_tlb_slot(u64 id)
 {
-	struct relaxed_tlb_slot *slot =
-		this_cpu_ptr(&relaxed_tlb_slots[hash_64(id, RELAXED_TLB_SLOT_BITS)]);
+	struct relaxed_tlb_slot *slot = relaxed_tlb_slot_of(id);
 
 	if (slot->id != id)
 		*slot = (struct relaxed_tlb_slot) { .id = id };

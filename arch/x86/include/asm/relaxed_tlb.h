@@ -59,6 +59,8 @@ static __always_inline bool relaxed_tlb_fault(struct mm_struct *mm,
 		return false;
 	if (!(error_code & X86_PF_PROT) || (error_code & ~known))
 		return false;
+	if (likely(relaxed_tlb_has_caught_up(mm)))
+		return false;
 	if (error_code & X86_PF_WRITE)
 		return relaxed_tlb_repair(mm, address, RELAXED_TLB_WRITE, false);
 	if (error_code & X86_PF_INSTR)

@@ -1819,6 +1819,72 @@ TEST_F(counters, no_fault_for_clean_pages)
 	}
 }
 
+/* As many children as a CPU remembers mms, and their upgrades. */
+#define OTHER_MMS	8
+#define OTHER_UPGRADES	32
+
+/* A process of its own upgrades a page that it does not share. */
+static void upgrade_often(unsigned int cpu)
+{
+	unsigned int i;
+
+	bench_pin(cpu);
+	*(atomic_uint *)region.addr = 1;
+	for (i = 0; i < OTHER_UPGRADES; i++) {
+		if (mprotect(region.addr, psize(), PROT_READ) ||
+		    mprotect(region.addr, psize(), PROT_READ | PROT_WRITE))
+			_exit(1);
+	}
+	_exit(0);
+}
+
+static bool others_upgrade_on(unsigned int cpu)
+{
+	unsigned int i;
+	int status;
+	pid_t pid;
+
+	for (i = 0; i < OTHER_MMS; i++) {
+		pid = fork();
+		if (!pid)
+			upgrade_often(cpu);
+		if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Each CPU has caught up with more upgrades of other processes than this one has made
+ * yet. With a bug, it takes them for those of this process, and what the kernel writes
+ * with page faults disabled is not repaired.
+ */
+TEST_F(counters, upgrades_of_others)
+{
+	struct member alone = {};
+	unsigned int round, i;
+
+	for (i = 0; i <= all_other_cpus(); i++)
+		ASSERT_TRUE(others_upgrade_on(i));
+	write_all(&alone);			/* no child shares a page any more */
+	start_crew(all_other_cpus(), obeyer);
+	ASSERT_TRUE(done_by_all(FUTEX_ADD));	/* faults of its own are over */
+	for (round = 0; round < OTHER_UPGRADES / 2; round++) {
+		ASSERT_TRUE(downgrade(MPROTECT));
+		ASSERT_TRUE(done_by_all(READ_ALL));
+		ASSERT_TRUE(upgrade(MPROTECT));
+		ASSERT_TRUE(done_by_all(FUTEX_ADD));
+		for (i = 0; i < crew_size; i++) {
+			ASSERT_EQ(crew[i].error, 0);
+			EXPECT_EQ(crew[i].faults, 0) {
+				TH_LOG("%ld faults on a page that is writable, upgrade %u",
+				       crew[i].faults, round + 1);
+			}
+		}
+	}
+	end_crew();
+}
+
 int main(int argc, char **argv)
 {
 	int result;
