@@ -2,37 +2,37 @@
 /*
  * Strict flushes among relaxed ones: mprotect() on one CPU gives and takes the
  * permission of two pages in one gather, while the other CPU writes, faults,
- * repairs, and switches to another mm and back.
+ * and switches to another mm and back.
  *
  * x86: context.tlb_gen, mm_cpumask(), IPIs; ASIDs keep their entries while
  * another mm is loaded. -DARM64: broadcast TLBI, and stores become visible in
  * any order. The CPU of mprotect() runs nothing else here, and its own TLB is
  * left out; what a relaxed flush does for it is in relaxed.pml.
+ *
+ * There is no relaxed generation here. A spurious fault removes its own entry;
+ * that it may flush more, as the memory of a CPU says, or lies, is in what the
+ * TLB may evict at any time.
  */
 #include "common.h"
 
 #define NONE	0
 #define LESS	1		/* does not permit a write */
 #define FULL	2
-#define OPS	3		/* calls of mprotect() */
+#define OPS	4		/* calls of mprotect() */
 
 bit pte[2];			/* 1: writable; as others see it */
 bit stored[2], store[2];	/* store buffer of mprotect()'s CPU: is there, what */
 bit revoked[2];			/* mprotect(PROT_READ) has returned */
 bit granted[2];			/* mprotect(PROT_READ | PROT_WRITE) has */
-byte gen, wide;			/* mm->relaxed_tlb */
 byte tlb_gen;			/* mm->context.tlb_gen */
 bit in_cpumask = 1;		/* mm_cpumask() has the other CPU */
 bit ipi;			/* under way */
+byte range;			/* what it is to flush: a set of pages */
 
 /* The other CPU. */
 bit loaded = 1;			/* the mm */
 byte local_tlb_gen;
 byte tlb[2];
-typedef slot_of {
-	byte gen, narrow
-};
-slot_of slot;
 bit told;			/* the access under way must get through */
 byte page;
 
@@ -76,6 +76,17 @@ end:	do
 	od
 }
 
+#define flush_tlb(pages)						\
+	if								\
+	:: (pages) & 1 -> tlb[0] = NONE					\
+	:: else								\
+	fi;								\
+	if								\
+	:: (pages) & 2 -> tlb[1] = NONE					\
+	:: else								\
+	fi
+#define ALL	3
+
 /* ---- mprotect()'s CPU ---- */
 
 inline strict_flush()
@@ -84,7 +95,7 @@ inline strict_flush()
 #ifndef STRICT_NO_BARRIER
 	atomic { drain() };
 #endif
-	d_step { tlb[0] = NONE; tlb[1] = NONE };
+	d_step { flush_tlb(recorded) };
 	atomic { drain() }
 #else
 #ifdef STRICT_NO_BARRIER
@@ -95,7 +106,7 @@ inline strict_flush()
 	send = in_cpumask;
 #endif
 	if
-	:: send -> ipi = 1;
+	:: send -> atomic { ipi = 1; range = recorded };
 #ifndef IPI_NOT_AWAITED
 		!ipi
 #endif
@@ -105,20 +116,29 @@ inline strict_flush()
 #endif
 }
 
+/* Its generation is in relaxed.pml. */
 inline relaxed_flush()
 {
 #ifndef TLB_GEN_SHARED
-	atomic { drain(); gen++ };
+	atomic { drain() }
 #else
-	atomic { drain(); gen++; tlb_gen++ };
+	atomic { drain(); tlb_gen++ }
 #endif
-	if
-	:: wide = gen
-	:: skip
-	fi
 }
 
-/* One entry: __tlb_adjust_range(), or the recorder of relaxed changes. */
+/* __tlb_adjust_range(): from the start of a page to its end. */
+#ifdef RANGE_TRUNCATED
+/* Or to its start, for its size is 0 as an unsigned int. */
+#define record(p)							\
+	if								\
+	:: recorded = recorded | (1 << p)				\
+	:: skip								\
+	fi
+#else
+#define record(p)	recorded = recorded | (1 << p)
+#endif
+
+/* One entry, recorded as strict, or by the recorder of relaxed changes. */
 inline change(p)
 {
 	if
@@ -126,6 +146,7 @@ inline change(p)
 	:: atomic {
 		!pte[p] ->
 		stored[p] = 1; store[p] = 1; revoked[p] = 0;
+		record(p);
 #ifdef STRICT_FORGOTTEN
 		strict = 0;
 #endif
@@ -134,6 +155,7 @@ inline change(p)
 	:: atomic {
 		pte[p] ->
 		stored[p] = 1; store[p] = 0; granted[p] = 0;
+		record(p);
 		if
 		:: page == p -> told = 0
 		:: else
@@ -152,7 +174,7 @@ inline change(p)
 proctype mprotect()
 {
 	bit strict, relaxed, send;
-	byte ops;
+	byte ops, recorded;
 
 	do
 	:: ops < OPS ->
@@ -167,15 +189,13 @@ proctype mprotect()
 		d_step {
 			revoked[0] = !pte[0] && !stored[0]; granted[0] = pte[0] && !stored[0];
 			revoked[1] = !pte[1] && !stored[1]; granted[1] = pte[1] && !stored[1];
-			strict = 0; relaxed = 0
+			strict = 0; relaxed = 0; recorded = 0
 		}
 	:: else -> break
 	od
 }
 
 /* ---- the other CPU ---- */
-
-#define flush_tlb()	tlb[0] = NONE; tlb[1] = NONE
 
 /* flush_tlb_func() */
 inline take_ipi()
@@ -186,10 +206,11 @@ inline take_ipi()
 		:: loaded && local_tlb_gen < tlb_gen ->
 			/* One that missed nothing is behind by one. */
 			holds(6, local_tlb_gen == tlb_gen - 1);
-			flush_tlb(); local_tlb_gen = tlb_gen
+			flush_tlb(range);
+			local_tlb_gen = tlb_gen
 		:: else
 		fi;
-		ipi = 0
+		ipi = 0; range = 0
 	}
 }
 
@@ -213,46 +234,12 @@ inline switch_mm()
 	d_step {
 #ifndef SWITCH_NO_FLUSH
 		if
-		:: local_tlb_gen < g -> flush_tlb(); local_tlb_gen = g
+		:: local_tlb_gen < g -> flush_tlb(ALL); local_tlb_gen = g
 		:: else
 		fi;
 #endif
 		loaded = 1; user_mode = 1; g = 0
 	}
-}
-
-#ifdef REPAIR_SETS_TLB_GEN
-#define tlb_gen_too()	local_tlb_gen = tlb_gen
-#else
-#define tlb_gen_too()	skip
-#endif
-
-#define is_narrow	(slot.narrow < NARROW)
-
-inline relaxed_tlb_repair()
-{
-	g = gen;
-	if
-	:: slot.gen >= g
-	:: else ->
-		if
-		:: pte[page] ->
-			w = wide;
-			d_step {
-				if
-				:: slot.gen >= w && is_narrow ->
-					tlb[page] = NONE;
-					slot.narrow++;
-					tlb_gen_too()
-				:: else ->
-					flush_tlb(); slot.gen = g; slot.narrow = 0
-				fi;
-				repaired = 1
-			}
-		:: else
-		fi
-	fi;
-	g = 0; w = 0
 }
 
 #define faults(p)	(tlb[p] == LESS || (tlb[p] == NONE && !pte[p]))
@@ -262,10 +249,15 @@ inline relaxed_tlb_repair()
 #define faulting_entry(p)	tlb[p] = NONE
 #endif
 
+#ifdef ARM64
+#define fix_spurious_fault(p)	tlb[p] = NONE
+#else
+#define fix_spurious_fault(p)	skip		/* the fault has done it */
+#endif
+
 proctype cpu()
 {
-	byte g, w;
-	bit repaired;
+	byte g;
 
 end:	do
 	:: take_ipi()
@@ -281,11 +273,13 @@ end:	do
 	   :: take_ipi()
 	   :: atomic { !faults(page) -> break }
 	   :: atomic { faults(page) -> user_mode = 0; faulting_entry(page) };
-		relaxed_tlb_repair();
-		user_mode = 1;
 		if
-		:: repaired -> repaired = 0
-		:: else -> holds(2, !told); break
+		:: atomic { pte[page] -> fix_spurious_fault(page) };
+#ifdef REPAIR_SETS_TLB_GEN
+			local_tlb_gen = tlb_gen;
+#endif
+			user_mode = 1
+		:: !pte[page] -> user_mode = 1; holds(2, !told); break
 		fi
 	   od;
 	   atomic { told = 0; page = 0 }
