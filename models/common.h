@@ -9,7 +9,3 @@ byte violated;
 	:: else -> violated = number; assert(violated != number)	\
 	fi
 
-/* So many faults are repaired page by page before the CPU catches up: 32. */
-#ifndef NARROW
-#define NARROW	1
-#endif

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * No fault repeats for ever: the worst case, a walk that says "permitted" of
- * entries that no flush makes so. A fault then has to become an ordinary one.
- * Others go on with relaxed flushes, as often as there are generations here.
+ * No fault repeats for ever: the worst case for relaxed_tlb_repair_early(), a
+ * look at the page that says "permitted" of one that no flush makes so. The
+ * fault then has to become an ordinary one. Others go on with relaxed flushes,
+ * as often as there are generations here.
  *
  * Checked for non-progress cycles with weak fairness.
  * -DPREEMPTED: a second thread of the CPU, at another address, runs between
  * any two faults of the first.
- * -DLOSES=n: the slot is lost so many times.
+ * -DOTHER_MM: so does a thread of another process, in the same trouble.
+ * -DLOSES=n: the CPU catches up with yet another mm so many times.
  */
 #include "common.h"
 
@@ -15,68 +17,59 @@
 #define LOSES	2
 #endif
 #define FLUSHES	3
+#define NOBODY	0
 
-byte gen, wide;
-typedef slot_of {
-	byte gen, narrow
-};
-slot_of slot;
+byte gen;			/* of both mms */
+byte memory_mm = NOBODY, memory_gen;
 
 proctype flusher()
 {
 	do
-	:: gen < FLUSHES ->
-		gen++;
-		if
-		:: wide = gen
-		:: skip
-		fi
+	:: gen < FLUSHES -> gen++
 	:: else -> break
 	od
 }
 
-proctype aliases()
+proctype another()
 {
 	byte lost;
 
 end:	do
-	:: atomic { lost < LOSES -> lost++; slot.gen = 0; slot.narrow = 0 }
+	:: atomic { lost < LOSES -> lost++; memory_mm = NOBODY; memory_gen = 0 }
 	od
 }
 
-#ifdef NARROW_UNLIMITED
-#define is_narrow	true
-#define count()		skip
+#define is_behind(g)	(memory_mm != mm || memory_gen < g)
+
+#ifdef NOT_REMEMBERED
+#define remember()	skip
 #else
-#define is_narrow	(slot.narrow < NARROW)
-#define count()		slot.narrow++
+#define remember()	memory_mm = mm; memory_gen = g
 #endif
 
-#ifdef SLOT_NOT_ADVANCED
-#define remember(g)	slot.narrow = 0
-#else
-#define remember(g)	slot.gen = g; slot.narrow = 0
-#endif
-
-/* One step, as irqs are off: nothing but the generation moves meanwhile. */
-inline relaxed_tlb_repair()
+/* From the second look at the memory on, irqs are off. */
+inline relaxed_tlb_repair_early()
 {
-	atomic {
-		g = gen;
-		if
-		:: slot.gen >= g -> repaired = 0
-		:: else ->
+	g = gen;
+	if
+#ifdef EARLY_NOT_BOUNDED
+	:: atomic { g != 0 -> repaired = 1 }
+	:: g == 0
+#else
+	:: g != 0 && is_behind(g) ->
+		atomic {
 			if
-			:: slot.gen >= wide && is_narrow -> count()
-			:: else -> remember(g)
-			fi;
-			repaired = 1
-		fi;
-		g = 0
-	}
+			:: is_behind(g) -> g = gen; remember(); repaired = 1
+			:: else
+			fi
+		}
+	:: g == 0 || !is_behind(g)
+#endif
+	fi;
+	g = 0
 }
 
-#ifdef PREEMPTED
+#if defined(PREEMPTED) || defined(OTHER_MM)
 byte running = 1;
 #define runs(address)		(running == address)
 #define preempted(address)	running = 3 - address
@@ -86,17 +79,17 @@ byte running = 1;
 #endif
 
 /* Accesses an address that always faults. */
-proctype thread(byte address)
+proctype thread(byte address, mm)
 {
 	byte g;
 	bit repaired;
 
 	do
 	:: runs(address) ->
-		relaxed_tlb_repair();
+		relaxed_tlb_repair_early();
 		if
-		:: repaired
-		:: else ->
+		:: repaired -> repaired = 0
+		:: !repaired ->
 progress:		skip		/* the ordinary fault has it */
 		fi;
 		preempted(address)
@@ -107,10 +100,13 @@ init
 {
 	atomic {
 		run flusher();
-		run aliases();
-		run thread(1);
+		run another();
+		run thread(1, 1);
 #ifdef PREEMPTED
-		run thread(2)
+		run thread(2, 1)
+#endif
+#ifdef OTHER_MM
+		run thread(2, 2)
 #endif
 	}
 }

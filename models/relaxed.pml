@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The relaxed flush, its generation, and the repair: two pages of one mm are
- * upgraded, also in two flushes at once, while all CPUs access them.
- *
- * Each access is one that must not be answered with an error once the upgrade
- * has returned: a fetch, or a write with page faults disabled.
+ * The relaxed flush, its generation, and the fault handler: two pages of one mm
+ * are upgraded, perhaps by two gathers at once, while all CPUs access them.
  *
  * -DARM64: stores become visible in any order, table walkers see them later
  * still, a fault leaves the TLB entry in place. Otherwise x86: FIFO store
  * buffers, atomic operations drain them, a fault evicts the TLB entry.
- * -DDIRECT: each thread upgrades a page of its own, and no gather knows of
- * both, as for two hugetlb mappings.
- * -DMIGRATE: threads change the CPU wherever they can be preempted.
+ * -DMPROTECT: upgrades hold the mmap lock for writing, faults wait for it.
+ * -DMIGRATE: threads share the CPUs, and change them wherever they can be
+ * preempted.
+ * -DLIES: what a CPU remembers is anything, each time it is looked at.
+ * -DFORGETS: a CPU catches up with another mm at any time.
+ * -DLOOK_WRONG: the look at the page without a lock always says "permitted".
  */
 #include "common.h"
 
 #ifndef NCPU
 #define NCPU	2
+#endif
+#ifdef MIGRATE
+#define UPGRADES	1
+#else
+#define UPGRADES	2
 #endif
 
 /* Sets of pages. */
@@ -32,15 +37,35 @@ byte upgrades;
 
 byte gen, wide;			/* mm->relaxed_tlb */
 byte pending;			/* mm->tlb_flush_pending */
-
-typedef slot_of {
-	byte gen, narrow
-};
-slot_of slot[NCPU];
+byte memory[NCPU];		/* the generation that a CPU has caught up with */
 
 /* Only checked, no part of the protocol. */
-byte full_at[NCPU];		/* generation of the last full repair */
-byte wide_returned;		/* last wide flush that returned */
+byte gen_of[3];			/* of the flush that upgraded the page; 0: strict */
+byte several;			/* upgraded by a flush of more than one entry */
+byte charged;			/* flushes that CPU 0 took a spurious fault for */
+
+/*
+ * Property 5 in parts, for not all of them hold for CPUs that threads share, or
+ * that forget: what a CPU remembers is true; one fault for a flush, no -EFAULT;
+ * a CPU catches up once with a generation.
+ */
+#if defined(LIES) || defined(UNCOUNTED)
+#define is_true(condition)	skip
+#define is_one_fault(condition)	skip
+#define is_once(condition)	skip
+#else
+#define is_true(condition)	holds(5, condition)
+#ifdef MIGRATE
+#define is_one_fault(condition)	skip
+#else
+#define is_one_fault(condition)	holds(5, condition)
+#endif
+#ifdef FORGETS
+#define is_once(condition)	skip
+#else
+#define is_once(condition)	holds(5, condition)
+#endif
+#endif
 
 /* ---- hardware ---- */
 
@@ -90,28 +115,43 @@ end:	do
 }
 #endif
 
+#ifdef FORGETS
+proctype other_mm(byte c)
+{
+end:	do
+	:: atomic { memory[c] != 0 -> memory[c] = 0 }
+	od
+}
+#endif
+
 #ifdef MIGRATE
 /* To another CPU, which is a full barrier. The access is then a new one. */
 #define preempt()							\
 	if								\
-	:: atomic { cpu = (cpu + 1) % NCPU; drain(me); repaired = 0 }	\
+	:: atomic { cpu = (cpu + 1) % NCPU; drain(me); repairs = 0 }	\
 	:: skip								\
 	fi
 bit irqs_off[NCPU];
-#define local_irq_disable()	atomic { irqs_are_on -> irqs_off[cpu] = 1 }
-#define local_irq_enable()	irqs_off[cpu] = 0
 #define irqs_are_on		(!irqs_off[cpu])
 #else
 #define preempt()		skip
+#define irqs_are_on		1
+#endif
+
+#if defined(MIGRATE) && !defined(IRQS_ON)
+#define local_irq_disable()	atomic { irqs_are_on -> irqs_off[cpu] = 1 }
+#define local_irq_enable()	irqs_off[cpu] = 0
+#define preempt_irqs_on()	skip
+#else
 #define local_irq_disable()	skip
 #define local_irq_enable()	skip
-#define irqs_are_on		1
+#define preempt_irqs_on()	preempt()
 #endif
 
 /* ---- mm/relaxed_tlb.c ---- */
 
 #if defined(ARM64) && !defined(NO_DSB)
-#define order_writes()	drain(me); dsb(range)
+#define order_writes()	drain(me); dsb(changed)
 #else
 #define order_writes()	skip
 #endif
@@ -123,116 +163,208 @@ bit irqs_off[NCPU];
 #define full_barrier()	drain(me)
 #endif
 
-inline advance_generation()
-{
-	atomic { order_writes() };
-#if defined(GEN_NOT_ADVANCED)
-	atomic { full_barrier(); new = gen };
-#elif defined(GEN_NOT_ATOMIC)
-	atomic { full_barrier(); new = gen + 1 };
-	gen = new;
+#ifdef GEN_NOT_ADVANCED
+#define advance_generation()	atomic { full_barrier(); new = gen }
 #else
-	atomic { full_barrier(); gen++; new = gen };
+#define advance_generation()	atomic { full_barrier(); gen++; new = gen }
 #endif
-}
+
+#if defined(LIES) || defined(UNCOUNTED)
+#define belongs_to(flush)	skip
+#define many()			skip
+#else
+#define belongs_to(flush)						\
+	if								\
+	:: changed & A -> gen_of[A] = flush				\
+	:: else								\
+	fi;								\
+	if								\
+	:: changed & B -> gen_of[B] = flush				\
+	:: else								\
+	fi
+#define many()			several = several | changed
+#endif
+
+#ifdef WIDE_NOT_SET
+#define set_wide()	many()
+#else
+#define set_wide()	wide = new; many()
+#endif
 
 inline relaxed_tlb_flush()
 {
-#ifndef GEN_FIRST
-	advance_generation();
-#endif
-	if
-#ifdef WIDE_STORED
-	:: is_wide -> wide = new
-#else
-	:: is_wide -> atomic { wide = (new > wide -> new : wide) }
-#endif
-	:: else
-	fi;
+	atomic { order_writes() };
 	preempt();
 	if
 	:: skip					/* another mm is loaded */
-	:: local_irq_disable();
-	   d_step {
-		drain(me); dsb(range);
-		if
-		:: is_wide -> stale[cpu] = 0;
-			slot[cpu].gen = new; slot[cpu].narrow = 0
-		:: else ->
-			stale[cpu] = stale[cpu] & ~changed;
-			if
-#ifdef SLOT_JUMPS
-			:: slot[cpu].gen < new -> slot[cpu].gen = new
-#else
-			:: slot[cpu].gen == new - 1 -> slot[cpu].gen = new
-#endif
-			:: else
-			fi
-		fi
-	   };
-	   local_irq_enable()
+	:: d_step { drain(me); dsb(changed); stale[cpu] = stale[cpu] & ~changed }
 	fi;
-	if
-	:: atomic { is_wide && new > wide_returned -> wide_returned = new }
-	:: else
-	fi
+#ifndef GEN_FIRST
+	advance_generation();
+#endif
+	atomic {
+		if
+		:: set_wide()		/* other entries are not in the model */
+		:: changed != BOTH
+		fi;
+		belongs_to(new);
+		new = 0
+	}
 }
 
+/* The DSB is for what this CPU has seen: the entry of its fault. */
 #ifdef NO_FLUSH
-#define local_flush(pages)	skip
+#define flush_all()		skip
 #else
-#define local_flush(pages)	stale[cpu] = stale[cpu] & ~(pages); dsb(page)
+#define flush_all()		stale[cpu] = 0; dsb(page)
 #endif
 
-#define narrow_repair()							\
-	local_flush(page); slot[cpu].narrow++
-
-#ifdef SLOT_NOT_ADVANCED
-#define remember_everything()						\
-	holds(5, full_at[cpu] < g); full_at[cpu] = g; slot[cpu].narrow = 0
+#ifdef NOT_REMEMBERED
+byte caught_up_at[NCPU];
 #else
-#define remember_everything()						\
-	holds(5, full_at[cpu] < g); full_at[cpu] = g;			\
-	slot[cpu].gen = g; slot[cpu].narrow = 0
+#define caught_up_at	memory
+#endif
+#define remember()	is_once(caught_up_at[cpu] < g); caught_up_at[cpu] = g
+
+#ifdef LIES
+#define is_behind(g)	true
+#define is_caught_up(g)	true
+#else
+#define is_behind(g)	(memory[cpu] < (g))
+#define is_caught_up(g)	(memory[cpu] >= (g))
 #endif
 
-#define is_narrow	(slot[cpu].narrow < NARROW)
-
-#ifdef NO_WALK
-#define permitted	true
+/* With irqs off, after is_behind(). */
+inline relaxed_tlb_catch_up()
+{
+#ifdef GEN_READ_LATE
+	atomic { flush_all() };
+	preempt_irqs_on();
+	d_step { g = gen; remember(); all = 1; g = 0 }
 #else
-#define permitted	(pte & page)
+	g = gen;
+	preempt_irqs_on();
+#ifdef IRQS_ON
+	atomic { flush_all() };
+	preempt();
+	d_step { remember(); all = 1; g = 0 }
+#else
+	d_step { flush_all(); remember(); all = 1; g = 0 }
 #endif
+#endif
+}
 
-/* Sets repaired, or leaves it 0: an ordinary fault. */
+/* wide is not set without gen. */
 inline relaxed_tlb_repair()
+{
+	local_irq_disable();
+	if
+	:: wide != 0 && is_behind(wide) -> relaxed_tlb_catch_up()
+	:: wide == 0 || is_caught_up(wide)
+	fi;
+	local_irq_enable()
+}
+
+#ifdef LOOK_WRONG
+#define look_permits	true
+#define look_denies	false
+#else
+#define look_permits	(pte & page)
+#define look_denies	(!(pte & page))
+#endif
+
+inline relaxed_tlb_repair_early()
 {
 	g = gen;
 	if
-#ifdef MOVED
-	:: slot[cpu].gen >= g && !is_narrow
+#if defined(NO_EARLY)
+	:: true
+	:: false ->
+#elif defined(EARLY_NOT_BOUNDED)
+	:: g == 0
+	:: g != 0 ->
 #else
-	:: slot[cpu].gen >= g
+	:: g == 0 || is_caught_up(g)
+	:: g != 0 && is_behind(g) ->
 #endif
-	:: else ->
 		if
-		:: permitted ->
-			atomic { w = wide; holds(5, w >= wide_returned) };
+		:: look_denies
+		:: look_permits ->
+			local_irq_disable();
 			if
-			:: d_step { slot[cpu].gen >= w && is_narrow -> narrow_repair() }
-#ifdef GEN_READ_LATE
-			:: atomic { else -> local_flush(BOTH) }
-			   atomic { g = gen; remember_everything() }
+#ifdef EARLY_NOT_BOUNDED
+			:: true -> atomic { flush_all() }; all = 1
 #else
-			:: d_step { else -> local_flush(BOTH); remember_everything() }
+			:: is_behind(g) -> relaxed_tlb_catch_up()
+			:: is_caught_up(g)
 #endif
 			fi;
-			repaired = 1
-		:: else
+			local_irq_enable()
 		fi
 	fi;
-	local_irq_enable();
-	g = 0; w = 0
+	g = 0
+}
+
+/* ---- the fault handler ---- */
+
+/* A spurious fault was repaired: none other for this flush. */
+#if defined(MIGRATE) || defined(LIES) || defined(UNCOUNTED)
+#define charge(page)	skip
+#else
+#define charge(page)							\
+	if								\
+	:: told && (pte & page) ->					\
+		is_one_fault(all || !(several & page));			\
+		if							\
+		:: cpu == 0 ->						\
+			is_one_fault(!(charged & (1 << gen_of[page])));	\
+			charged = charged | (1 << gen_of[page])		\
+		:: else							\
+		fi							\
+	:: else								\
+	fi
+#endif
+
+#ifdef MPROTECT
+bit writer;			/* the mmap lock is held for writing */
+byte readers;
+#define mmap_read_lock()	atomic { !writer -> readers++ }
+#define mmap_read_unlock()	readers--
+#else
+#define mmap_read_lock()	skip
+#define mmap_read_unlock()	skip
+#endif
+
+/* Writes and fetches, also when the fault was retried. x86: the fault has done it. */
+#if defined(ARM64) && !defined(NO_PAGE_FLUSH)
+#define fix_spurious_fault()						\
+	atomic { stale[cpu] = stale[cpu] & ~page; dsb(page) }
+#else
+#define fix_spurious_fault()	skip
+#endif
+
+/*
+ * handle_mm_fault(), with the page table lock held. The VMA permits what the
+ * entry permits, and mprotect() changes both under the lock.
+ */
+inline handle_fault()
+{
+	if
+#ifdef FETCH_IS_VIOLATION
+	/* A fetch met a present entry. */
+	:: holds(2, !told)
+#endif
+	:: pte & page ->
+		relaxed_tlb_repair();
+		preempt();
+		if
+		:: all
+		:: !all -> fix_spurious_fault()
+		fi;
+		repaired = 1
+	/* An error, or an ordinary fault. */
+	:: !(pte & page) -> holds(2, !told)
+	fi
 }
 
 /* ---- callers ---- */
@@ -269,99 +401,149 @@ inline write_entries()
 		stored[me] = changed
 	}
 }
-/* tlb_gather_mmu(), change_protection(), tlb_finish_mmu(): mmap read lock */
+
+inline tlb_finish_mmu()
+{
+	if
+#if defined(NESTED_RELAXED)
+	:: pending > 1 && !changed -> strict_flush()
+#elif !defined(NESTED_IGNORED)
+	:: pending > 1 -> strict_flush()
+#endif
+	:: else ->
+#ifndef ARM64
+		if
+		:: changed -> relaxed_tlb_flush()
+		:: else
+		fi
+#endif
+	fi
+}
+
+/*
+ * tlb_gather_mmu(), change_protection(), tlb_finish_mmu(). On arm64 a gather is
+ * flushed at the end of the VMA, where nobody asks whether it is nested.
+ */
 inline upgrade()
 {
 	atomic {
-		upgrades < 2 -> upgrades++;
-#ifdef DIRECT
-		range = (me == 0 -> A : B);
+#ifdef MPROTECT
+		upgrades < UPGRADES && !writer && readers == 0 -> upgrades++; writer = 1;
 #else
+		upgrades < UPGRADES -> upgrades++;
+#endif
 		if
 		:: range = A
 		:: range = B
 		:: range = BOTH
 		fi;
-#endif
-		if
-		:: is_wide = 0
-		:: is_wide = 1	/* with pages that are not in the model */
-		fi
 #ifndef NO_PENDING
-		; pending++
+		pending++
 #endif
 	};
 #ifdef GEN_FIRST
 	advance_generation();
 #endif
 	write_entries();
+#ifdef ARM64
 	if
-#if defined(NESTED_RELAXED)
-	:: pending > 1 && !changed -> strict_flush()
-#elif !defined(NESTED_IGNORED) && !defined(DIRECT)
-	:: pending > 1 -> strict_flush()
-#endif
-	:: else ->
-		if
-		:: changed -> relaxed_tlb_flush()
-		:: else
-		fi
+	:: changed -> relaxed_tlb_flush()
+	:: else
 	fi;
+#endif
+	tlb_finish_mmu();
 	/* Whatever tells user space of it is a release. */
 	atomic {
 		stored[me] == 0 ->
 #ifndef NO_PENDING
 		pending--;
 #endif
+#ifdef MPROTECT
+		writer = 0;
+#endif
 		returned = returned | range;
-		range = 0; is_wide = 0; new = 0; changed = 0
+		range = 0; changed = 0; new = 0
 	}
 }
 
 /* An access that finds the permission changes nothing, and is left out. */
 #define faults(page)	(!(walker & page) || (stale[cpu] & page))
 
+#define take_fault()							\
+	/* No more repairs than generations, and then one. */		\
+	holds(3, repairs <= gen + 1);					\
+	told = (returned & page) != 0;					\
+	if								\
+	:: told -> is_true(memory[cpu] < gen_of[page])			\
+	:: else								\
+	fi;								\
+	faulting_entry
+
+#define done()	repairs = 0; told = 0; nofault = 0; page = 0; break
+
 inline access()
 {
 	atomic {
 		if
-		:: faults(A) -> page = A
-		:: faults(B) -> page = B
+		:: irqs_are_on && faults(A) -> page = A
+		:: irqs_are_on && faults(B) -> page = B
 		fi;
-		told = returned & page
+		if
+		:: nofault = 0
+		:: nofault = 1		/* a write, with page faults disabled */
+		fi;
+		take_fault()
 	};
 	do
-	:: atomic {
-		irqs_are_on && faults(page) ->
-#ifndef IRQS_ON
-		local_irq_disable();
-#endif
-		holds(3, !repaired);	/* repaired once, it gets through */
-		faulting_entry
-	   };
-#ifdef IRQS_ON
-	   preempt();
-	   local_irq_disable();
-#endif
-	   relaxed_tlb_repair();
+	:: preempt();
 	   if
-	   :: repaired
-	   :: else -> holds(2, !told); break
+	   :: nofault ->
+		relaxed_tlb_repair_early();
+		atomic {
+			repaired = all;
+			is_one_fault(repaired || !told)	/* -EFAULT */
+		}
+	   :: !nofault ->
+#ifdef MPROTECT
+		if
+		:: writer -> relaxed_tlb_repair_early(); repaired = all
+		:: true			/* nobody holds it, or it is a fetch */
+		fi;
+#endif
+		if
+		:: repaired
+		:: !repaired ->
+			mmap_read_lock();
+			handle_fault();
+			mmap_read_unlock()
+		fi
+	   fi;
+	   if
+	   :: atomic { repaired -> charge(page); repairs++; repaired = 0; all = 0; told = 0 }
+	   :: atomic { !repaired -> done() }
+	   fi;
+	   if
+	   :: atomic { irqs_are_on && faults(page) -> take_fault() }
+	   :: atomic { irqs_are_on && !faults(page) -> done() }
 	   fi
-	:: atomic { irqs_are_on && !faults(page) -> break }
-	od;
-	atomic { repaired = 0; told = 0; page = 0 }
+	od
 }
 
 proctype thread(byte me)
 {
 	byte cpu = me;
-	byte range, changed, new, page, told, g, w, c;
-	bit is_wide, repaired;
+	byte range, changed, new, page, repairs, g, c;
+	bit nofault, told, all, repaired;
 
 end:	do
 	:: access()
 	:: upgrade()
+	/* A write fault that set the dirty bit: a guess. */
+	:: gen != 0 ->
+		mmap_read_lock();
+		relaxed_tlb_repair();
+		all = 0;
+		mmap_read_unlock()
 #ifdef MIGRATE
 	:: atomic { cpu = (cpu + 1) % NCPU; drain(me) }
 #endif
@@ -379,6 +561,9 @@ init
 			run store_buffer(c);
 			run tlb_entry(c, A);
 			run tlb_entry(c, B);
+#ifdef FORGETS
+			run other_mm(c);
+#endif
 			c++
 		:: else -> c = 0; break
 		od;
