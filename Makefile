@@ -2,7 +2,7 @@
 # The workshop's interface; scripts/ implements it. "make help" lists it.
 
 export ARCH CONFIG LINUX KERNEL_TARBALL SETUP SIGNOFF BRANCH TREE ACCEL BUSYBOX \
-       BASE TOPIC RUNS EMULATOR
+       BASE TOPIC RUNS EMULATOR CONFLICTS
 
 .PHONY: help boot bench check model selftests kunit mutants series apply tree refresh \
 	shell kernel build emulator clean

@@ -35,6 +35,19 @@ fake()
 
 built() { wc -l <"$T/ninja.log"; }
 
+# judge LINE...: what scripts/verdict says of a good run with that emulator's report.
+judge()
+{
+	mkdir -p "$T/result"
+	printf '%s\n' 'begin a' 1..1 'ok 1 a' 'end a 0' 'done tainted=0 lockdep=none' >"$T/result/verdict"
+	: >"$T/result/console"
+	: >"$T/result/end"
+	: >"$T/result/config"
+	printf '%s\n' "$@" >"$T/result/stale-tlb"
+	ARCH=arm64 run scripts/verdict "$T/result"
+	echo "$output"
+}
+
 @test "emulator: built once, with the patch, and stands alone" {
 	dir=$(scripts/emulator 2>/dev/null)
 	[[ $dir == "$CACHE"/emulator/stale-tlb-* ]]
@@ -81,6 +94,27 @@ built() { wc -l <"$T/ninja.log"; }
 	[ "$status" -ne 0 ]
 	[[ $output == *"error: could not fetch Debian's sources of QEMU 1:7.2-1"* ]]
 	[ -z "$(find "$CACHE/emulator" -name 'stale-tlb-*')" ]
+}
+
+@test "emulator: conflicts of the contiguous bit fail a run that passes all tests" {
+	counts="write_faults 1 fetch_faults 2 kept 3"
+	judge "cpu 0 $counts contiguous 0 overtaken 0 moved 5" "moved cpu 0 asid 1"
+	[ "$status" -eq 0 ]
+	[[ $output == *"TLB entries: 1 write faults, 2 fetch faults"*"; 3 uses of"* ]]
+	[[ $output == *"conflicts: 0 walks and 0 translations with another contiguous bit; 5 with"* ]]
+	judge "cpu 0 $counts contiguous 2 overtaken 0 moved 0" "cpu 1 $counts contiguous 1 overtaken 4 moved 0" \
+		"contiguous cpu 0 asid 7 pc 0x40"
+	[ "$status" -eq 1 ]
+	[[ $output == *"TLB entries: 2 write faults"* ]]
+	[[ $output == *"conflicts: 3 walks and 4 translations"* ]]
+	[[ $output == *"reason    the contiguous bit was changed without break before make, 7 times seen: contiguous cpu 0 asid 7 pc 0x40"* ]]
+	[[ $output == *"verdict   FAILED: 1 passed, 1 failed, 0 skipped"* ]]
+	judge "cpu 0 $counts contiguous 0 overtaken 1 moved 0"
+	[ "$status" -eq 1 ]
+	export CONFLICTS=count
+	judge "cpu 0 $counts contiguous 2 overtaken 1 moved 0" "contiguous cpu 0 asid 7 pc 0x40"
+	[ "$status" -eq 0 ]
+	[[ $output == *"conflicts: 2 walks and 1 translations"* ]]
 }
 
 @test "emulator: an unknown one, or KVM with one, is refused" {

@@ -5,6 +5,8 @@
  * counters this program reads. Two threads, each on a CPU of its own: "here"
  * changes the page table, "there" has old translations and accesses the pages.
  * Prints TAP. Other emulators and real CPUs have no such counters.
+ *
+ * "stale_tlb PROGRAM ARGUMENT..." runs a program and says what was counted meanwhile.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -29,6 +31,7 @@
 
 struct counts {
 	unsigned int write_faults, fetch_faults, kept;
+	unsigned int contiguous, overtaken, moved;	/* conflicts, arm64 */
 };
 
 enum op { READ, WRITE, RUN, END };
@@ -62,7 +65,7 @@ static void on_fault(int sig)
 static bool read_counts(struct counts *c)
 {
 	sigjmp_buf env;
-	unsigned long w = 0, f = 0, k = 0;
+	unsigned long w = 0, f = 0, k = 0, n = 0, o = 0, m = 0;
 
 	on_signal = &env;
 	if (sigsetjmp(env, 1)) {
@@ -86,9 +89,12 @@ static bool read_counts(struct counts *c)
 	asm volatile("mrs %0, S3_3_C11_C0_0" : "=r"(w));
 	asm volatile("mrs %0, S3_3_C11_C0_1" : "=r"(f));
 	asm volatile("mrs %0, S3_3_C11_C0_2" : "=r"(k));
+	asm volatile("mrs %0, S3_3_C11_C0_3" : "=r"(n));
+	asm volatile("mrs %0, S3_3_C11_C0_4" : "=r"(o));
+	asm volatile("mrs %0, S3_3_C11_C0_5" : "=r"(m));
 #endif
 	on_signal = NULL;
-	*c = (struct counts){ w, f, k };
+	*c = (struct counts){ w, f, k, n, o, m };
 	return true;
 }
 
@@ -99,7 +105,10 @@ static struct counts since(struct counts before)
 	read_counts(&now);
 	return (struct counts){ now.write_faults - before.write_faults,
 				now.fetch_faults - before.fetch_faults,
-				now.kept - before.kept };
+				now.kept - before.kept,
+				now.contiguous - before.contiguous,
+				now.overtaken - before.overtaken,
+				now.moved - before.moved };
 }
 
 static void result(bool ok, const char *name, const char *fmt, ...)
@@ -405,6 +414,49 @@ static void while_away(void)
 	unmap(addr);
 }
 
+/*
+ * Runs of pages that have become read-only by halves, and writable as a whole: arm64
+ * folds them then. No CPU may have translations of pages left.
+ */
+static void folded_again(void)
+{
+	const size_t run = page_size == 4096 ? 65536 : 2UL << 20, len = 2 * run;
+	const int pages = len / page_size;
+	struct counts before, n;
+	unsigned int wrong = 0;
+	char *raw, *addr;
+
+#ifndef __aarch64__
+	printf("ok %d %s # SKIP only arm64 has a contiguous bit\n", ++nr, __func__);
+	return;
+#endif
+	raw = mmap(NULL, len + run, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (raw == MAP_FAILED)
+		die("mmap");
+	addr = (char *)(((unsigned long)raw + run - 1) & -run);
+	madvise(addr, len, MADV_HUGEPAGE);
+	for (int i = 0; i < pages; i++)
+		addr[i * page_size] = i / 2;
+	read_counts(&before);
+	for (size_t half = 0; half < len; half += run / 2) {
+		if (mprotect(addr + half, run / 2, PROT_READ))
+			die("mprotect");
+	}
+	for (int i = 0; i < pages; i += 2)
+		wrong += *(volatile char *)(addr + i * page_size) != i / 2;
+	let_there_step(READ, addr, pages / 2, 2 * page_size);
+	if (mprotect(addr, len, PROT_READ | PROT_WRITE))
+		die("mprotect");
+	let_there_step(READ, addr + page_size, pages / 2, 2 * page_size);
+	n = since(before);
+	wrong += job.wrong + job.signals;
+	result(!n.contiguous && !n.overtaken && !wrong, __func__,
+	       "%u walks in conflict, %u translations overtaken, on %d pages",
+	       n.contiguous, n.overtaken, pages);
+	munmap(raw, len + run);
+}
+
 /* The scans of NUMA balancing flush. Returns what was there. */
 static int numa_balancing(int on)
 {
@@ -421,7 +473,29 @@ static int numa_balancing(int on)
 	return was;
 }
 
-int main(void)
+/* A program whose output is its own, and what was counted while it ran. */
+static int run_counted(char **argv)
+{
+	struct counts before, n;
+	int status;
+	pid_t child;
+
+	if (!read_counts(&before))
+		die("no counters of stale TLB entries");
+	child = fork();
+	if (!child) {
+		execv(argv[0], argv);
+		die(argv[0]);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		die("fork");
+	n = since(before);
+	printf("# counted meanwhile: %u write faults, %u fetch faults, %u kept, %u contiguous, %u overtaken, %u moved\n",
+	       n.write_faults, n.fetch_faults, n.kept, n.contiguous, n.overtaken, n.moved);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+int main(int argc, char **argv)
 {
 	int balancing;
 
@@ -433,12 +507,14 @@ int main(void)
 	sigaction(SIGSEGV, &act, NULL);
 	sigaction(SIGILL, &act, NULL);
 	sigaction(SIGALRM, &act, NULL);
+	if (argc > 1)
+		return run_counted(argv + 1);
 	printf("TAP version 13\n");
 	if (!read_counts(&c)) {
 		printf("1..0 # SKIP this CPU has no counters of stale TLB entries\n");
 		return 4;
 	}
-	printf("1..8\n");
+	printf("1..9\n");
 	balancing = numa_balancing(0);
 	run_on(HERE);
 	if (pthread_create(&thread, NULL, there, NULL))
@@ -451,10 +527,13 @@ int main(void)
 	code_to_data();
 	other_pages();
 	while_away();
+	folded_again();
 	let_there(END, NULL);
 	numa_balancing(balancing);
 	read_counts(&c);
 	printf("# since boot: %u write faults, %u fetch faults, %u accesses through what was taken away\n",
 	       c.write_faults, c.fetch_faults, c.kept);
+	printf("# and conflicts: %u contiguous, %u overtaken, %u moved\n",
+	       c.contiguous, c.overtaken, c.moved);
 	return failures != 0;
 }
