@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The workshop's interface; scripts/ implements it. "make help" lists it.
 
-export ARCH CONFIG LINUX KERNEL_TARBALL SETUP SIGNOFF BRANCH TREE ACCEL BUSYBOX \
+export ARCH CONFIG PAGES LINUX KERNEL_TARBALL SETUP SIGNOFF BRANCH TREE ACCEL BUSYBOX \
        BASE TOPIC RUNS EMULATOR CONFLICTS
 
 .PHONY: help boot bench check model selftests kunit mutants series apply tree refresh \

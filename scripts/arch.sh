@@ -10,6 +10,18 @@ ARCH=${ARCH:-$(uname -m | sed 's/aarch64/arm64/')}
 NATIVE=$([ "$(uname -m | sed 's/aarch64/arm64/')" = "$ARCH" ] && echo y || echo n)
 [ "$NATIVE" = n ] || CROSS=
 
+# PAGES=16K: facts of that page size in vm/pages/16K.conf.
+PAGES=${PAGES:-4K}
+LABEL=$ARCH
+if [ "$PAGES" != 4K ]; then
+	[ -f "$TOP/vm/pages/$PAGES.conf" ] ||
+		die "PAGES=$PAGES is not one of: 4K $(cd "$TOP/vm/pages" && echo *.conf | sed 's/\.conf//g')"
+	# shellcheck source=/dev/null
+	. "$TOP/vm/pages/$PAGES.conf"
+	[ "$ARCH" = "$PAGES_ARCH" ] || die "PAGES=$PAGES is for ARCH=$PAGES_ARCH, not $ARCH"
+	LABEL+=-$PAGES
+fi
+
 # EMULATOR=name: facts of the emulator in vm/qemu/name.conf.
 if [ -n "${EMULATOR:-}" ]; then
 	[ -f "$TOP/vm/qemu/$EMULATOR.conf" ] ||

@@ -26,12 +26,18 @@ kconfig_id()
 		awk -F'\t' '$2 ~ /(^|\/)Kconfig/' | sha256sum
 }
 
-# fragments CONFIG: its parts in vm/config/, in the order they are merged.
+# fragments CONFIG: its parts in vm/config/, in the order they are merged. One whose
+# name begins with "small-" is all of a configuration.
 fragments()
 {
+	if [[ $1 = small-* && -f $TOP/vm/config/$1.config ]]; then
+		printf '%s\n' "$TOP/vm/config/$1.config"
+		return
+	fi
 	[ "$1" = plain ] || [ -f "$TOP/vm/config/$1.config" ] ||
 		die "CONFIG=$1 is not plain, debug or bench"
 	printf '%s\n' "$TOP/vm/config/common.config" "$TOP/vm/config/$ARCH.config"
+	[ "$PAGES" = 4K ] || printf '%s\n' "$TOP/vm/config/${PAGES,,}.config"
 	[ "$1" = plain ] || printf '%s\n' "$TOP/vm/config/$1.config"
 }
 
