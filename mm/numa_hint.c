@@ -20,7 +20,6 @@
 
 #include "internal.h"
 #include "numa_hint.h"
-#include "pte_change.h"
 #include "write_upgrade.h"
 
 /*
@@ -45,14 +44,6 @@ static pte_t without_hint(const struct vm_area_struct *vma, pte_t pte)
 	return pte_mkyoung(pte_modify(pte, vma->vm_page_prot));
 }
 
-static enum write_upgrade numa_hint_verdict(struct vm_area_struct *vma, pte_t pte)
-{
-	if (pte_write(pte) || !vma_wants_manual_pte_write_upgrade(vma))
-		return WRITE_UPGRADE_NO;
-
-	return write_upgrade_by_entry(vma, pte);
-}
-
 /**
  * numa_hint_undone() - What an entry will be when its hint is undone
  * @vma: VMA of the entry.
@@ -67,7 +58,7 @@ pte_t numa_hint_undone(struct vm_area_struct *vma, struct page *page, pte_t pte)
 	bool upgrade;
 
 	pte = without_hint(vma, pte);
-	write_upgrade_batch(numa_hint_verdict(vma, pte),
+	write_upgrade_batch(write_upgrade_by_entry(vma, pte),
 			    page ? page_folio(page) : NULL, page, 1, &upgrade);
 
 	return upgrade ? pte_mkwrite(pte, vma) : pte;
@@ -82,30 +73,30 @@ static void restore_ptes(struct vm_fault *vmf, unsigned long addr, pte_t *ptep,
 }
 
 /*
- * Restore the hint at ptep and those after it, up to max, that are like it.
- * Returns how many that were.
+ * Restore the hint at ptep and those after it, up to max, that are alike: they map
+ * consecutive pages of the folio.  Returns how many that were.
  */
-static unsigned int restore_run(struct vm_fault *vmf, struct folio *folio,
-				unsigned long addr, pte_t *ptep, pte_t old,
-				unsigned int max)
+static unsigned int restore_batch(struct vm_fault *vmf, struct folio *folio,
+				  unsigned long addr, pte_t *ptep, pte_t old,
+				  unsigned int max)
 {
+	const fpb_t flags = FPB_RESPECT_WRITE | FPB_RESPECT_DIRTY |
+			    FPB_RESPECT_SOFT_DIRTY;
 	struct page *page = pfn_to_page(pte_pfn(old));
 	struct vm_area_struct *vma = vmf->vma;
-	unsigned int nr, len, left;
+	unsigned int nr = 1, len, left;
 	enum write_upgrade verdict;
 	bool upgrade;
 	pte_t pte;
 
-	max = folio_pages_from(folio, page, max);
-	if (modify_prot_needs_start(old)) {
+	if (modify_prot_needs_start(old))
 		old = modify_prot_start_ptes(vma, addr, ptep, 1);
-		nr = 1;
-	} else {
-		nr = pte_run_length(ptep, old, max);
-	}
+	else
+		nr = folio_pte_batch_flags(folio, NULL, ptep, &old, max, flags);
 
+	/* All become accessed, so it does not matter that some were not. */
 	pte = without_hint(vma, old);
-	verdict = numa_hint_verdict(vma, pte);
+	verdict = write_upgrade_by_entry(vma, pte);
 	for (left = nr; left; left -= len) {
 		len = write_upgrade_batch(verdict, folio, page, left, &upgrade);
 		restore_ptes(vmf, addr, ptep, old,
@@ -159,11 +150,14 @@ void numa_hint_restore(struct vm_fault *vmf, struct folio *folio, pte_t pte)
 	addr -= before << PAGE_SHIFT;
 	ptep -= before;
 
-	for (after += before; after; after -= nr) {
+	after += before;
+	flush_pending_protnone(vma, addr, after);
+
+	for (; after; after -= nr) {
 		nr = 1;
 		old = ptep_get(ptep);
 		if (is_numa_hint(vma, old) && maps_folio(old, folio))
-			nr = restore_run(vmf, folio, addr, ptep, old, after);
+			nr = restore_batch(vmf, folio, addr, ptep, old, after);
 		addr += nr * PAGE_SIZE;
 		ptep += nr;
 	}

@@ -16,6 +16,8 @@
  *
  * The rules, in the order in which they are checked:
  *
+ *  0. The VMA may be written to, and wants to know who may be, page by page; the
+ *     entry is not writable yet.
  *  1. The entry is readable: not PROT_NONE for a NUMA hint or userfaultfd RWP.
  *  2. Soft-dirty tracking does not wait for the first write.
  *  3. Userfaultfd has not write-protected the entry.
@@ -32,6 +34,7 @@
 
 #include <linux/mm.h>
 #include <linux/page-flags.h>
+#include <linux/unroll.h>
 #include <linux/userfaultfd_k.h>
 
 #include "internal.h"
@@ -50,13 +53,14 @@ enum write_upgrade {
 
 /**
  * write_upgrade_by_bits() - Decide as far as possible without the page
- * @vma: VMA of the entry, with write permission.
+ * @vma: VMA of the entry.
+ * @writable: The entry is writable.
  * @protnone: The entry will be PROT_NONE.
  * @soft_dirty_wp: Soft-dirty tracking waits for the first write.
  * @uffd_wp: Userfaultfd has write-protected the entry.
  * @dirty: The entry is dirty.
  *
- * Rules 1 to 3, and rule 4 for shared mappings: a clean page may still need a
+ * Rules 0 to 3, and rule 4 for shared mappings: a clean page may still need a
  * write fault for writenotify, see vma_wants_writenotify().
  *
  * The bits are those of an entry of any level, with the protection that it is
@@ -66,11 +70,11 @@ enum write_upgrade {
  * Return: The verdict, or that the page has to be asked.
  */
 static __always_inline
-enum write_upgrade write_upgrade_by_bits(struct vm_area_struct *vma,
+enum write_upgrade write_upgrade_by_bits(struct vm_area_struct *vma, bool writable,
 					 bool protnone, bool soft_dirty_wp,
 					 bool uffd_wp, bool dirty)
 {
-	if (WARN_ON_ONCE(!vma_test(vma, VMA_WRITE_BIT)))
+	if (writable || !vma_wants_manual_pte_write_upgrade(vma))
 		return WRITE_UPGRADE_NO;
 	if (protnone || soft_dirty_wp || uffd_wp)
 		return WRITE_UPGRADE_NO;
@@ -82,7 +86,7 @@ enum write_upgrade write_upgrade_by_bits(struct vm_area_struct *vma,
 
 /**
  * write_upgrade_by_entry() - The same, for a PTE
- * @vma: VMA of the entry, with write permission.
+ * @vma: VMA of the entry.
  * @pte: The entry, with the protection that it is about to get.
  *
  * Return: The verdict, or that the page has to be asked.
@@ -90,10 +94,7 @@ enum write_upgrade write_upgrade_by_bits(struct vm_area_struct *vma,
 static __always_inline
 enum write_upgrade write_upgrade_by_entry(struct vm_area_struct *vma, pte_t pte)
 {
-	/* Nobody may write to the zero page, so nobody made it dirty. */
-	VM_WARN_ON_ONCE(is_zero_pfn(pte_pfn(pte)) && pte_dirty(pte));
-
-	return write_upgrade_by_bits(vma, pte_protnone(pte),
+	return write_upgrade_by_bits(vma, pte_write(pte), pte_protnone(pte),
 				     pte_needs_soft_dirty_wp(vma, pte),
 				     userfaultfd_pte_wp(vma, pte),
 				     pte_dirty(pte));
@@ -109,10 +110,12 @@ static __always_inline bool write_upgrade_exclusive(const struct page *page,
 	unsigned long flags = ~0UL;
 	unsigned int i;
 
+	unrolled_count(8)
 	for (i = 0; i < nr; i++) {
 		VM_WARN_ON_ONCE_PAGE(PageHuge(page + i) && PageTail(page + i),
 				     page + i);
-		flags &= READ_ONCE(page[i].flags.f);
+		/* Other bits may change meanwhile, this one does not. */
+		flags &= data_race(page[i].flags.f);
 	}
 
 	return flags & BIT(PG_anon_exclusive);
@@ -180,10 +183,30 @@ unsigned int write_upgrade_batch(enum write_upgrade verdict,
 	return nr;
 }
 
+/**
+ * write_upgrade_one() - Decide on one entry
+ * @verdict: What write_upgrade_by_bits() says of it.
+ * @folio: Folio that the entry maps, or NULL if there is none.
+ * @page: Page of @folio that the entry maps; not used without @folio.
+ *
+ * Context: As write_upgrade_batch().
+ * Return: true if the entry may become writable.
+ */
+static __always_inline bool write_upgrade_one(enum write_upgrade verdict,
+					      const struct folio *folio,
+					      const struct page *page)
+{
+	bool upgrade;
+
+	write_upgrade_batch(verdict, folio, page, 1, &upgrade);
+
+	return upgrade;
+}
+
 bool can_change_pte_writable(struct vm_area_struct *vma, unsigned long addr,
 			     pte_t pte);
 bool can_change_pmd_writable(struct vm_area_struct *vma, unsigned long addr,
 			     pmd_t pmd);
-pte_t pte_write_upgrade(struct vm_area_struct *vma, unsigned long addr, pte_t pte);
+bool can_change_huge_pte_writable(struct vm_area_struct *vma, pte_t pte);
 
 #endif /* _MM_WRITE_UPGRADE_H */

@@ -6,12 +6,10 @@
 
 /**
  * struct relaxed_tlb - What an mm knows of its relaxed flushes
- * @id: Names the mm, as no other since boot; 0 before the first relaxed flush.
  * @gen: The relaxed generation: how many relaxed flushes there were.
- * @wide: @gen of the last one that was too large to be flushed page by page.
+ * @wide: @gen of the last one of more than one entry.
  */
 struct relaxed_tlb {
-	u64		id;
 	atomic64_t	gen;
 	u64		wide;
 };

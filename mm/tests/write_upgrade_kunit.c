@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Tests of what the write-upgrade decision and a change of protection work out
- * without a page table that is in use: verdicts by bits, lengths of sub-batches
- * and runs, and that a change gives for each page frame what it was worked out
- * from one of them.
+ * without a page table that is in use: verdicts by bits, lengths of sub-batches,
+ * and that a change gives for each page frame what it was worked out from one of
+ * them.
  */
 #include <kunit/test.h>
 
-#include "../pte_change.h"
 #include "../write_upgrade.h"
 
 #define NR	8
@@ -80,11 +79,12 @@ static void not_anonymous(struct kunit *test)
 
 static enum write_upgrade by_bits(vm_flags_t flags, unsigned int bits)
 {
-	struct vm_area_struct vma = {};
+	struct vm_area_struct vma = { .vm_page_prot = vm_get_page_prot(VM_READ) };
 
 	vm_flags_init(&vma, flags);
 
-	return write_upgrade_by_bits(&vma, bits & 1, bits & 2, bits & 4, bits & 8);
+	return write_upgrade_by_bits(&vma, bits & 16, bits & 1, bits & 2, bits & 4,
+				     bits & 8);
 }
 
 /* All combinations of what the bits of an entry may say. */
@@ -92,85 +92,78 @@ static void verdicts(struct kunit *test)
 {
 	unsigned int bits;
 
-	for (bits = 0; bits < 16; bits++) {
-		bool trapped = bits & 7, dirty = bits & 8;
+	for (bits = 0; bits < 32; bits++) {
+		bool trapped = bits & (7 | 16), dirty = bits & 8;
 
 		KUNIT_EXPECT_EQ(test, by_bits(VM_WRITE, bits),
 				trapped ? WRITE_UPGRADE_NO : WRITE_UPGRADE_ASK_PAGE);
-		KUNIT_EXPECT_EQ(test, by_bits(VM_WRITE | VM_SHARED, bits),
+		KUNIT_EXPECT_EQ(test, by_bits(VM_READ, bits), WRITE_UPGRADE_NO);
+		KUNIT_EXPECT_EQ(test, by_bits(VM_SHARED, bits), WRITE_UPGRADE_NO);
+		/* Soft-dirty tracking makes the mapping want its write faults. */
+		KUNIT_EXPECT_EQ(test, by_bits(VM_WRITE | VM_SHARED | VM_UFFD_WP, bits),
+				!IS_ENABLED(CONFIG_USERFAULTFD) ? WRITE_UPGRADE_NO :
 				!trapped && dirty ? WRITE_UPGRADE_YES : WRITE_UPGRADE_NO);
+		/* Nobody wants to know. */
+		KUNIT_EXPECT_EQ(test, by_bits(VM_WRITE | VM_SHARED | VM_SOFTDIRTY, bits),
+				WRITE_UPGRADE_NO);
 	}
 }
 
-static void runs(struct kunit *test)
+/* Bits that are not those of a protection. */
+static pte_t mkspecial_softdirty_uffd(pte_t pte, unsigned int bits)
 {
-	pte_t ptes[NR];
-	int i;
+	if (bits & 1)
+		pte = pte_mkdirty(pte);
+	if (bits & 2)
+		pte = pte_mkspecial(pte);
+	pte = bits & 4 ? pte_mksoft_dirty(pte) : pte_clear_soft_dirty(pte);
+	if (bits & 8)
+		pte = pte_mkuffd(pte);
 
-	for (i = 0; i < NR; i++)
-		ptes[i] = pte_mkyoung(pfn_pte(100 + i, vm_get_page_prot(VM_READ)));
-	KUNIT_EXPECT_EQ(test, pte_run_length(ptes, ptes[0], NR), NR);
-	KUNIT_EXPECT_EQ(test, pte_run_length(ptes, ptes[0], 3), 3);
-	KUNIT_EXPECT_EQ(test, pte_run_length(ptes + 5, ptes[5], 1), 1);
-
-	/* Any bit ends it, the accessed and the dirty bit too. */
-	ptes[6] = pte_mkold(ptes[6]);
-	KUNIT_EXPECT_EQ(test, pte_run_length(ptes, ptes[0], NR), 6);
-	ptes[4] = pte_mkdirty(ptes[4]);
-	KUNIT_EXPECT_EQ(test, pte_run_length(ptes, ptes[0], NR), 4);
-	/* And so does a page frame that does not follow, or no entry. */
-	ptes[2] = ptes[1];
-	KUNIT_EXPECT_EQ(test, pte_run_length(ptes, ptes[0], NR), 2);
-	ptes[1] = __pte(0);
-	KUNIT_EXPECT_EQ(test, pte_run_length(ptes, ptes[0], NR), 1);
+	return pte;
 }
 
-static void blocks(struct kunit *test)
+static pte_t make_pte(unsigned long pfn, pgprot_t prot, unsigned int bits)
 {
-	pte_t ptes[PTE_BLOCK], got[PTE_BLOCK], first, pte;
-	int i;
+	return mkspecial_softdirty_uffd(pte_mkyoung(pfn_pte(pfn, prot)), bits);
+}
 
-	for (i = 0; i < PTE_BLOCK; i++)
-		ptes[i] = pte_mkyoung(pfn_pte(100 + i, vm_get_page_prot(VM_READ)));
-	first = ptes[0];
-	KUNIT_EXPECT_TRUE(test, pte_run_block(ptes, first, pte_step(first)));
+/* Entries that differ only in what does not count are alike, and no others. */
+static void expect_alike(struct kunit *test, pte_t a, pgprot_t prot, unsigned int bits,
+			 unsigned long pfn)
+{
+	unsigned int others;
+	pte_t b;
 
-	/* Each entry counts: one of other bits, then one of another page. */
-	for (i = 0; i < PTE_BLOCK; i++) {
-		KUNIT_EXPECT_TRUE(test, pte_same_bits_block(ptes, first, got));
-		KUNIT_EXPECT_MEMEQ(test, got, ptes, sizeof(ptes));
-		pte = ptes[i];
-		ptes[i] = pte_mkdirty(pte);
-		KUNIT_EXPECT_FALSE(test, pte_same_bits_block(ptes, first, got));
-		KUNIT_EXPECT_FALSE(test, pte_run_block(ptes, first, pte_step(first)));
-		ptes[i] = pte_advance_pfn(pte, 7);
-		KUNIT_EXPECT_FALSE(test, pte_run_block(ptes, first, pte_step(first)));
-		ptes[i] = pte;
+	KUNIT_EXPECT_FALSE(test, pte_alike(__pte(0), a));
+	KUNIT_EXPECT_FALSE(test, pte_alike(a, __pte(0)));
+	for (others = 0; others < 16; others++) {
+		b = make_pte(pfn, prot, others);
+		/* An architecture may lack a bit, so that others mean the same. */
+		KUNIT_EXPECT_EQ(test, pte_alike(a, b),
+				pte_same(make_pte(pfn, prot, bits), b));
+		KUNIT_EXPECT_EQ(test, pte_alike(pte_mkold(a), b), pte_alike(a, b));
 	}
 }
 
 /* A change from one protection to another, applied to other page frames. */
-static void expect_change(struct kunit *test, pgprot_t from, pgprot_t to)
+static void expect_change(struct kunit *test, pgprot_t from, pgprot_t to,
+			  unsigned int bits)
 {
 	static const unsigned long pfns[] = { 1, 2, 0x80, 0x12345, 0xfffff };
-	struct pte_change change = {};
-	pte_t old, new;
+	pte_t first = make_pte(0x4321, from, bits), old, new;
 	int i;
 
-	old = pte_mkyoung(pfn_pte(0x4321, from));
-	KUNIT_EXPECT_FALSE(test, pte_change_covers(&change, old));
-	change.old = old;
-	change.new[0] = pte_modify(old, to);
-
 	for (i = 0; i < ARRAY_SIZE(pfns); i++) {
-		old = pte_mkyoung(pfn_pte(pfns[i], from));
-		new = pte_change_apply(old, change.old, change.new[false]);
-		KUNIT_EXPECT_TRUE(test, pte_change_covers(&change, old));
+		expect_alike(test, first, from, bits, pfns[i]);
+		old = make_pte(pfns[i], from, bits);
+		new = pte_replaced(old, first, pte_modify(first, to));
 		KUNIT_EXPECT_TRUE(test, pte_same(new, pte_modify(old, to)));
 		KUNIT_EXPECT_EQ(test, pte_pfn(new), pfns[i]);
-		/* An entry with other bits is not covered. */
-		KUNIT_EXPECT_FALSE(test, pte_change_covers(&change, pte_mkold(old)));
-		KUNIT_EXPECT_FALSE(test, pte_change_covers(&change, pte_mkdirty(old)));
+		/* Its own accessed bit is kept. */
+		old = pte_mkold(old);
+		new = pte_replaced(old, first, pte_modify(first, to));
+		KUNIT_EXPECT_TRUE(test, pte_same(new, pte_modify(old, to)));
 	}
 }
 
@@ -178,17 +171,20 @@ static void changes(struct kunit *test)
 {
 	/* Not PAGE_*: architectures adjust to the CPU what they hand out here. */
 	const pgprot_t prots[] = {
-		vm_get_page_prot(VM_NONE),
 		vm_get_page_prot(VM_READ),
+		vm_get_page_prot(VM_READ | VM_EXEC),
 		vm_get_page_prot(VM_READ | VM_WRITE | VM_SHARED),
+		/* Without PROT_NONE entries that are known as such, none is present. */
+		vm_get_page_prot(IS_ENABLED(CONFIG_ARCH_HAS_PTE_PROTNONE) ? VM_NONE :
+									    VM_READ),
 	};
-	int from, to;
+	unsigned int from, to, bits;
 
-	if (!IS_ENABLED(CONFIG_ARCH_HAS_PTE_PROTNONE))
-		kunit_skip(test, "no PROT_NONE entries that are known as such");
 	for (from = 0; from < ARRAY_SIZE(prots); from++) {
-		for (to = 0; to < ARRAY_SIZE(prots); to++)
-			expect_change(test, prots[from], prots[to]);
+		for (to = 0; to < ARRAY_SIZE(prots); to++) {
+			for (bits = 0; bits < 16; bits++)
+				expect_change(test, prots[from], prots[to], bits);
+		}
 	}
 }
 
@@ -196,8 +192,6 @@ static struct kunit_case write_upgrade_cases[] = {
 	KUNIT_CASE(sub_batches),
 	KUNIT_CASE(not_anonymous),
 	KUNIT_CASE(verdicts),
-	KUNIT_CASE(runs),
-	KUNIT_CASE(blocks),
 	KUNIT_CASE(changes),
 	{}
 };

@@ -5,11 +5,10 @@
  * They flush more than x86 keeps account of: context.tlb_gen and the generations of
  * this CPU stay as they are, so strict flushes find them as precise as before.  Nor do
  * they go through flush_tlb_func(), so it does not matter whether remote flushes are a
- * hypervisor's business, or whether the mm has a global ASID, which is not counted per
- * CPU: reloading CR3 flushes that ASID on this CPU, too.
+ * hypervisor's business.
  */
-#include <linux/kprobes.h>
 #include <linux/mm.h>
+#include <linux/preempt.h>
 #include <linux/vmstat.h>
 
 #include <asm/relaxed_tlb.h>
@@ -17,56 +16,48 @@
 #include "mm_internal.h"
 
 /**
- * arch_relaxed_tlb_flush_range() - Flush a range on this CPU
- * @mm: The mm that is loaded.
+ * arch_relaxed_tlb_flush_range() - Flush a range on this CPU, if it has the mm loaded
+ * @mm: The mm.
  * @start: First address.
  * @end: The address after the last.
  * @stride_shift: log2 of the bytes that each entry maps.
  *
- * Context: Interrupts are off.
- * Return: true if all entries of @mm were flushed, because that is faster.
+ * Page walks see stores in program order, so there is nothing to order here.
+ *
+ * Context: Any.
  */
-bool arch_relaxed_tlb_flush_range(struct mm_struct *mm, unsigned long start,
+void arch_relaxed_tlb_flush_range(struct mm_struct *mm, unsigned long start,
 				  unsigned long end, unsigned int stride_shift)
 {
 	unsigned long nr = (end - start) >> stride_shift;
 
+	guard(preempt)();
+	if (!arch_relaxed_tlb_is_loaded(mm))
+		return;
+
 	if (nr > tlb_single_page_flush_ceiling) {
 		arch_relaxed_tlb_flush_all(mm);
-		return true;
+		return;
 	}
-
 	for (; start < end; start += 1UL << stride_shift)
 		flush_tlb_one_user(start);
 	count_vm_tlb_events(NR_TLB_LOCAL_FLUSH_ONE, nr);
-	return false;
 }
-
-/**
- * arch_relaxed_tlb_flush_page() - Flush the entry of one address on this CPU
- * @mm: The mm that is loaded.
- * @address: The address.
- *
- * The fault has done so already, but not for the other half of a PTI address space.
- *
- * Context: Interrupts are off.
- */
-void arch_relaxed_tlb_flush_page(struct mm_struct *mm, unsigned long address)
-{
-	flush_tlb_one_user(address);
-	count_vm_tlb_event(NR_TLB_LOCAL_FLUSH_ONE);
-}
-NOKPROBE_SYMBOL(arch_relaxed_tlb_flush_page);
 
 /**
  * arch_relaxed_tlb_flush_all() - Flush all entries of an mm on this CPU
- * @mm: The mm that is loaded.
+ * @mm: The mm, which is loaded.
  *
- * Context: Interrupts are off.
+ * An mm may have got a global ASID since its last relaxed flush.  Reloading CR3 flushes
+ * that on this CPU, but there is no bit for it in user_pcid_flush_mask.
+ *
+ * Context: Preemption is off.
  */
 void arch_relaxed_tlb_flush_all(struct mm_struct *mm)
 {
+	VM_WARN_ON_ONCE(cpu_feature_enabled(X86_FEATURE_PTI) &&
+			is_global_asid(this_cpu_read(cpu_tlbstate.loaded_mm_asid)));
+
 	flush_tlb_local();
 	count_vm_tlb_event(NR_TLB_LOCAL_FLUSH_ALL);
 }
-NOKPROBE_SYMBOL(arch_relaxed_tlb_flush_all);

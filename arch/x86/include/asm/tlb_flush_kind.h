@@ -23,32 +23,33 @@ static inline bool tlb_flags_shadow_stack(unsigned long flags)
 	return (flags & (_PAGE_RW | _PAGE_DIRTY)) == _PAGE_DIRTY;
 }
 
-static inline bool tlb_flags_only_add(unsigned long oldflags, unsigned long newflags)
+/*
+ * Page frames are compared as the entries have them: they differ in code only if one of
+ * the entries is not present, and then the present bit differs, too.
+ */
+static inline bool tlb_entry_only_adds(unsigned long old, unsigned long new)
 {
 	const unsigned long software = _PAGE_SOFTW1 | _PAGE_SOFTW2 | _PAGE_SOFTW3 |
 				       _PAGE_SOFTW4 | _PAGE_SAVED_DIRTY;
-	const unsigned long set = newflags & ~oldflags & ~software;
-	const unsigned long cleared = oldflags & ~newflags & ~software;
+	const unsigned long set = new & ~old & ~software;
+	const unsigned long cleared = old & ~new & ~software;
 
-	if (tlb_flags_shadow_stack(oldflags) || tlb_flags_shadow_stack(newflags))
+	if ((set & ~(_PAGE_RW | _PAGE_DIRTY | _PAGE_ACCESSED)) || (cleared & ~_PAGE_NX))
 		return false;
 
-	return !(set & ~(_PAGE_RW | _PAGE_DIRTY | _PAGE_ACCESSED)) &&
-	       !(cleared & ~_PAGE_NX);
+	return !tlb_flags_shadow_stack(old) && !tlb_flags_shadow_stack(new);
 }
 
 #define pte_only_adds_permission pte_only_adds_permission
 static inline bool pte_only_adds_permission(pte_t oldpte, pte_t newpte)
 {
-	return pte_pfn(oldpte) == pte_pfn(newpte) &&
-	       tlb_flags_only_add(pte_flags(oldpte), pte_flags(newpte));
+	return tlb_entry_only_adds(pte_val(oldpte), pte_val(newpte));
 }
 
 #define pmd_only_adds_permission pmd_only_adds_permission
 static inline bool pmd_only_adds_permission(pmd_t oldpmd, pmd_t newpmd)
 {
-	return pmd_pfn(oldpmd) == pmd_pfn(newpmd) &&
-	       tlb_flags_only_add(pmd_flags(oldpmd), pmd_flags(newpmd));
+	return tlb_entry_only_adds(pmd_val(oldpmd), pmd_val(newpmd));
 }
 
 #endif /* CONFIG_ARCH_HAS_RELAXED_TLB_FLUSH */

@@ -64,7 +64,7 @@
 #define SPARSE_SIZE	(1024UL << 20)
 #define LONG_MS		20		/* for a system call */
 
-#define NO_FEATURE	"this kernel has no relaxed flush"
+#define NO_FEATURE	"this kernel has no relaxed flush, or was told to do without"
 #define NO_IPI_COUNT	"no row \"TLB\" in /proc/interrupts"
 #define TOO_SLOW	"this machine is too slow or busy: too few rounds to mean something"
 
@@ -645,11 +645,28 @@ static const char *map_memory(enum bench_map map, bool thp, size_t pages,
 	return bench_map_region(&region);
 }
 
+/* The kernel was booted with relaxed_tlb=off. */
+static bool is_switched_off(void)
+{
+	char line[4096] = "";
+	FILE *file = fopen("/proc/cmdline", "r");
+
+	if (!file)
+		return false;
+	if (!fgets(line, sizeof(line), file))
+		line[0] = 0;
+	fclose(file);
+	return strstr(line, "relaxed_tlb=off");
+}
+
 static void begin_test(void)
 {
 	bench_init();
-	relaxed_flushes = bench_find_counter("nr_tlb_relaxed_flush");
-	relaxed_repairs = bench_find_counter("nr_tlb_relaxed_repair");
+	relaxed_flushes = relaxed_repairs = -1;
+	if (!is_switched_off()) {
+		relaxed_flushes = bench_find_counter("nr_tlb_relaxed_flush");
+		relaxed_repairs = bench_find_counter("nr_tlb_relaxed_repair");
+	}
 	catch_segv();
 	bench_pin(0);
 }
@@ -833,41 +850,27 @@ TEST_F(tlb_relaxed, downgrade_right_after_upgrade)
  */
 TEST_F(tlb_relaxed, upgrade_reaches_every_thread)
 {
-	static struct bench_counters before, after;
-	unsigned long repairs, entries;
 	struct race race = {};
 
 	start_crew(all_other_cpus(), obeyer);
-	bench_read(&before);
 	while (race_goes_on(&race)) {
 		ASSERT_TRUE(downgrade(variant->op));
 		ASSERT_TRUE(done_by_all(READ_ALL));
 		ASSERT_TRUE(upgrade(variant->op));
 		ASSERT_TRUE(done_by_all(WRITE_ALL));
 	}
-	bench_read(&after);
 	end_crew();
 	EXPECT_EQ(sum_of(early), 0) {
 		TH_LOG("%lu writes were denied after an upgrade had returned",
 		       sum_of(early));
 	}
-	if (relaxed_repairs < 0)
-		return;
-	/* Each entry of a few is repaired by itself, but once. */
-	entries = region.pmd ? region.len / region.folio : SMALL_PAGES;
-	repairs = after.value[relaxed_repairs] - before.value[relaxed_repairs];
-	EXPECT_LE(repairs, entries * race.rounds * (crew_size + 1)) {
-		TH_LOG("%lu repairs of %lu entries after %lu upgrades, on %u CPUs",
-		       repairs, entries, race.rounds, crew_size + 1);
-	}
 }
 
 /*
- * The kernel writes with page faults disabled. A stale entry makes that fail: the
- * futex code then takes the way of a page that must be faulted in, which costs a
- * fault, and finds nothing to do. With a bug, it does so for ever, or the error
- * reaches the caller. (No system call of a kernel without BPF shows the first
- * error itself.) After a downgrade it must fail, and must not write.
+ * The kernel writes with page faults disabled. A stale entry can make that fail: the
+ * futex code then takes the way of a page that must be faulted in, and finds nothing to
+ * do. With a bug, it does so for ever, or the error reaches the caller. After a
+ * downgrade it must fail, and must not write.
  */
 TEST_F(tlb_relaxed, futex)
 {
@@ -896,11 +899,6 @@ TEST_F(tlb_relaxed, futex)
 			}
 			ASSERT_EQ(*crew[i].word, crew[i].mine + race.rounds + 1) {
 				TH_LOG("the kernel wrote when it must not, or did not");
-			}
-			/* What a relaxed flush left behind is repaired before. */
-			EXPECT_TRUE(relaxed_flushes < 0 || !crew[i].faults) {
-				TH_LOG("%ld faults on a page that is writable",
-				       crew[i].faults);
 			}
 		}
 	}
@@ -1744,26 +1742,40 @@ TEST_F(counters, flush_of_a_page_stays_one)
 	}
 }
 
+/* Each thread has all pages in its TLB as they are before, and writes to them after. */
+static bool upgrade_under_all(bool by_page)
+{
+	const size_t step = by_page ? psize() : region.len;
+	size_t i;
+
+	if (!downgrade(MPROTECT) || !done_by_all(READ_ALL))
+		return false;
+	for (i = 0; i < region.len; i += step) {
+		if (mprotect(region.addr + i, step, PROT_READ | PROT_WRITE))
+			return false;
+	}
+	return done_by_all(WRITE_ALL);
+}
+
 /*
  * Many pages are upgraded at once, and each thread writes to all of them. With a
- * bug, each page is repaired by itself.
+ * bug, each page takes a fault.
  */
 TEST_F(counters, one_repair_for_all_pages)
 {
 	static struct bench_counters before, after;
-	unsigned long repairs, upgrades, most;
+	unsigned long repairs, upgrades, faults = 0, most;
 	struct race race = {};
 
 	ASSERT_GE(relaxed_repairs, 0) {
 		TH_LOG("nr_tlb_relaxed_flush without nr_tlb_relaxed_repair");
 	}
 	start_crew(all_other_cpus(), obeyer);
+	ASSERT_TRUE(done_by_all(WRITE_ALL));	/* faults of its own are over */
 	bench_read(&before);
 	while (race_goes_on(&race)) {
-		ASSERT_TRUE(downgrade(MPROTECT));
-		ASSERT_TRUE(done_by_all(READ_ALL));
-		ASSERT_TRUE(upgrade(MPROTECT));
-		ASSERT_TRUE(done_by_all(WRITE_ALL));
+		ASSERT_TRUE(upgrade_under_all(false));
+		faults += sum_of(faults);
 	}
 	bench_read(&after);
 	end_crew();
@@ -1775,8 +1787,73 @@ TEST_F(counters, one_repair_for_all_pages)
 		TH_LOG("%lu repairs after %lu upgrades, on %u CPUs",
 		       repairs, upgrades, crew_size + 1);
 	}
+	EXPECT_LE(faults, most) {
+		TH_LOG("%lu faults after %lu upgrades, on %u CPUs",
+		       faults, upgrades, crew_size + 1);
+	}
 	if (!repairs)
 		SKIP(return, "no stale entry: this CPU or emulator looks up what it may not do");
+}
+
+/*
+ * Pages are upgraded one by one, and each thread writes to all of them. With a bug, a
+ * page takes more than one fault, or each fault flushes what else the TLB holds.
+ */
+TEST_F(counters, one_fault_for_each_page)
+{
+	static struct bench_counters before, after;
+	const int all = bench_find_counter("nr_tlb_local_flush_all");
+	unsigned long pages = 0, faults = 0;
+	struct race race = {};
+
+	start_crew(all_other_cpus(), obeyer);
+	ASSERT_TRUE(done_by_all(WRITE_ALL));	/* faults of its own are over */
+	ASSERT_TRUE(upgrade_under_all(false));	/* ... and all have caught up */
+	restless = true;
+	bench_read(&before);
+	while (race_goes_on(&race)) {
+		ASSERT_TRUE(upgrade_under_all(true));
+		faults += sum_of(faults);
+		pages += WIDE_PAGES * crew_size;
+	}
+	bench_read(&after);
+	end_crew();
+	EXPECT_LE(faults, pages) {
+		TH_LOG("%lu faults on %lu pages", faults, pages);
+	}
+	/* The downgrades flush all, on each CPU. */
+	EXPECT_TRUE(all < 0 || is_nearly_none(after.value[all] - before.value[all],
+					      pages)) {
+		TH_LOG("whole TLBs were flushed %lu times for %lu pages",
+		       after.value[all] - before.value[all], pages);
+	}
+}
+
+/*
+ * The kernel writes with page faults disabled, to a page that was upgraded. With a bug,
+ * a stale entry makes that fail, and the page has to be faulted in.
+ */
+TEST_F(counters, no_fault_for_the_kernel)
+{
+	unsigned long faults = 0, writes = 0;
+	struct race race = {};
+
+	start_crew(all_other_cpus(), obeyer);
+	ASSERT_TRUE(done_by_all(FUTEX_ADD));	/* faults of its own are over */
+	while (race_goes_on(&race)) {
+		ASSERT_TRUE(downgrade(MPROTECT));
+		ASSERT_TRUE(done_by_all(READ_ALL));
+		ASSERT_TRUE(upgrade(MPROTECT));
+		ASSERT_TRUE(done_by_all(FUTEX_ADD));
+		ASSERT_EQ(sum_of(error), 0);
+		faults += sum_of(faults);
+		writes += crew_size;
+	}
+	end_crew();
+	EXPECT_TRUE(is_nearly_none(faults, writes)) {
+		TH_LOG("%lu faults in %lu writes to a page that is writable", faults,
+		       writes);
+	}
 }
 
 /* Pages that nobody needs as long as nobody writes to them. */
@@ -1819,70 +1896,47 @@ TEST_F(counters, no_fault_for_clean_pages)
 	}
 }
 
-/* As many children as a CPU remembers mms, and their upgrades. */
-#define OTHER_MMS	8
 #define OTHER_UPGRADES	32
 
-/* A process of its own upgrades a page that it does not share. */
-static void upgrade_often(unsigned int cpu)
+/* A process of its own, whose threads catch up with more upgrades than there are yet. */
+static bool another_upgrades(void)
 {
-	unsigned int i;
-
-	bench_pin(cpu);
-	*(atomic_uint *)region.addr = 1;
-	for (i = 0; i < OTHER_UPGRADES; i++) {
-		if (mprotect(region.addr, psize(), PROT_READ) ||
-		    mprotect(region.addr, psize(), PROT_READ | PROT_WRITE))
-			_exit(1);
-	}
-	_exit(0);
-}
-
-static bool others_upgrade_on(unsigned int cpu)
-{
-	unsigned int i;
-	int status;
+	struct member alone = {};
+	int status, i;
 	pid_t pid;
 
-	for (i = 0; i < OTHER_MMS; i++) {
-		pid = fork();
-		if (!pid)
-			upgrade_often(cpu);
-		if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
-			return false;
+	pid = fork();
+	if (!pid) {
+		write_all(&alone);	/* pages of its own */
+		start_crew(all_other_cpus(), obeyer);
+		for (i = 0; i < OTHER_UPGRADES; i++) {
+			if (!upgrade_under_all(false))
+				_exit(1);
+		}
+		_exit(0);
 	}
-	return true;
+	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
 }
 
 /*
- * Each CPU has caught up with more upgrades of other processes than this one has made
- * yet. With a bug, it takes them for those of this process: what the kernel writes with
- * page faults disabled is not repaired, and what the user writes goes through a lock.
+ * Each CPU has caught up with more upgrades of another process than this one has made
+ * yet. With a bug, it takes them for those of this process, and each page faults.
  */
 TEST_F(counters, upgrades_of_others)
 {
 	struct member alone = {};
-	unsigned int round, pages, i;
+	unsigned int round;
 
-	for (i = 0; i <= all_other_cpus(); i++)
-		ASSERT_TRUE(others_upgrade_on(i));
+	ASSERT_TRUE(another_upgrades());
 	write_all(&alone);			/* no child shares a page any more */
 	start_crew(all_other_cpus(), obeyer);
-	ASSERT_TRUE(done_by_all(FUTEX_ADD));	/* faults of its own are over */
+	ASSERT_TRUE(done_by_all(WRITE_ALL));	/* faults of its own are over */
 	for (round = 0; round < OTHER_UPGRADES / 2; round++) {
-		ASSERT_TRUE(downgrade(MPROTECT));
-		ASSERT_TRUE(done_by_all(READ_ALL));
-		ASSERT_TRUE(upgrade(MPROTECT));
-		/* The user first: arm64 lets any fault of the kernel take the slot. */
-		pages = round % 2 ? 1 : WIDE_PAGES;
-		ASSERT_TRUE(done_by_all(pages > 1 ? WRITE_ALL : FUTEX_ADD));
-		for (i = 0; i < crew_size; i++) {
-			ASSERT_EQ(crew[i].error, 0);
-			EXPECT_EQ(crew[i].early, 0);
-			EXPECT_TRUE(is_nearly_none(crew[i].faults, pages)) {
-				TH_LOG("%ld faults on %u writable pages, upgrade %u",
-				       crew[i].faults, pages, round + 1);
-			}
+		ASSERT_TRUE(upgrade_under_all(false));
+		EXPECT_EQ(sum_of(early), 0);
+		EXPECT_TRUE(is_nearly_none(sum_of(faults), WIDE_PAGES)) {
+			TH_LOG("%lu faults of %u threads on %u writable pages, upgrade %u",
+			       sum_of(faults), crew_size, WIDE_PAGES, round + 1);
 		}
 	}
 	end_crew();

@@ -62,6 +62,7 @@
 #define MAX_PMD_SIZE	(32UL << 20)
 
 #define KSM_RUN		"/sys/kernel/mm/ksm/run"
+#define KSM_ZERO	"/sys/kernel/mm/ksm/use_zero_pages"
 #define NUMA_BALANCING	"/proc/sys/kernel/numa_balancing"
 #define SECOND_NODE	"/sys/devices/system/node/node1"
 
@@ -1663,6 +1664,7 @@ FIXTURE(write_upgrade_ksm)
 {
 	struct area a;
 	long run;		/* what KSM did before, -1: not touched */
+	long zero;		/* and whether it took the zero page for zeroes */
 };
 
 FIXTURE_VARIANT(write_upgrade_ksm)
@@ -1690,6 +1692,7 @@ FIXTURE_SETUP(write_upgrade_ksm)
 	if (access(KSM_RUN, W_OK))
 		SKIP(return, "no KSM here, or not root");
 	self->run = read_num(KSM_RUN);
+	self->zero = read_num(KSM_ZERO);
 }
 
 FIXTURE_TEARDOWN(write_upgrade_ksm)
@@ -1697,6 +1700,7 @@ FIXTURE_TEARDOWN(write_upgrade_ksm)
 	if (self->run < 0)
 		return;
 	ksm_stop();
+	write_num(KSM_ZERO, self->zero);
 	write_num(KSM_RUN, self->run);
 }
 
@@ -1722,6 +1726,37 @@ TEST_F(write_upgrade_ksm, merged)
 			TH_LOG("page %lu: expected '%c', got '%c'", i, want,
 			       page_at(a, i)[0]);
 		}
+	}
+}
+
+/*
+ * Pages of zeroes are merged into the zero page, and marked dirty to tell them from what
+ * a read fault maps. A kernel that takes a dirty zero page for a mistake warns here.
+ */
+TEST_F(write_upgrade_ksm, zero_merged)
+{
+	struct area *a = &self->a;
+	unsigned long i;
+
+	memset(a->map, 'k', a->nr * psize());
+	memset(a->map, 0, a->nr * psize());
+	ASSERT_EQ(madvise(a->map, a->nr * psize(), MADV_MERGEABLE), 0);
+	ASSERT_EQ(ksm_use_zero_pages(), 0);
+	ASSERT_EQ(ksm_start(), 0);
+	if (ksm_get_self_zero_pages() < (long)a->nr)
+		SKIP(return, "KSM has not found the pages of zeroes in two scans");
+	ASSERT_TRUE(takedown(a));
+	ASSERT_TRUE(upgrade(a));
+	write_window(a, 'P', NULL);
+	expect_all_fault(a, "KSM zero pages");
+	for (i = 0; i < a->nr; i++) {
+		const char want = i >= a->first && i < a->end ? 'P' : 0;
+
+		EXPECT_EQ(page_at(a, i)[0], want) {
+			TH_LOG("page %lu: expected %#x, got %#x", i, want,
+			       page_at(a, i)[0]);
+		}
+		EXPECT_TRUE(is_zero(page_at(a, i) + 1, psize() - 1));
 	}
 }
 
