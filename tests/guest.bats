@@ -144,7 +144,7 @@ report_to='for a; do case $a in file,id=verdict,path=*) v=${a##*path=} ;; esac; 
 # exact KERNEL DIR: what one run of a short topic counts.
 exact()
 {
-	GUEST=exact ACCEL=tcg "$TOP/scripts/qemu" "$1" "$2" guest.mode=bench guest.topics=cow
+	GUEST=exact ACCEL=tcg "$TOP/scripts/qemu" "$1" "$2" guest.mode=bench guest.topics=cow,mixed:--only:random
 	tr -d '\r' <"$2/verdict" | grep '^{' | grep '"exact":true'
 }
 

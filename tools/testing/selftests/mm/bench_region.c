@@ -21,6 +21,7 @@ const char * const bench_map_names[BENCH_NR_MAPS] = {
 	[BENCH_SHARED] = "shared",
 	[BENCH_FILE] = "file",
 	[BENCH_MEMFD] = "memfd",
+	[BENCH_COPIED] = "copied",
 	[BENCH_HUGETLB] = "hugetlb",
 };
 
@@ -101,11 +102,13 @@ static const char *reserve_hugetlb(struct bench_region *region)
 
 static int open_backing(const struct bench_region *region)
 {
-	char name[] = "write_upgrade_bench.XXXXXX";
+	const char *dir = region->alone ? getenv("WRITE_UPGRADE_DIR") : NULL;
+	char name[256];
 	int fd = -1;
 
-	if (region->map == BENCH_MEMFD) {
-		fd = syscall(__NR_memfd_create, name, 0);
+	snprintf(name, sizeof(name), "%s/write_upgrade_bench.XXXXXX", dir ?: ".");
+	if (region->map == BENCH_MEMFD || region->map == BENCH_COPIED) {
+		fd = syscall(__NR_memfd_create, "write_upgrade_bench", 0);
 	} else if (region->map == BENCH_FILE) {
 		fd = mkstemp(name);
 		unlink(name);
@@ -117,7 +120,7 @@ static int open_backing(const struct bench_region *region)
 	return fd;
 }
 
-/* The size of the rest, and what the region is aligned to. */
+/* The size of the rest, if any, and what the region is aligned to. */
 static size_t margin(const struct bench_region *region)
 {
 	return region->folio > HPAGE_SIZE ? region->folio : HPAGE_SIZE;
@@ -141,6 +144,8 @@ static int map_flags(const struct bench_region *region)
 	switch (region->map) {
 	case BENCH_ANON:
 		return MAP_PRIVATE | MAP_ANONYMOUS;
+	case BENCH_COPIED:
+		return MAP_PRIVATE;
 	case BENCH_SHARED:
 		return MAP_SHARED | MAP_ANONYMOUS;
 	case BENCH_HUGETLB:
@@ -152,10 +157,11 @@ static int map_flags(const struct bench_region *region)
 
 static const char *map_hole(struct bench_region *region)
 {
-	bool backed = region->map == BENCH_FILE || region->map == BENCH_MEMFD;
+	bool backed = region->map == BENCH_FILE || region->map == BENCH_MEMFD ||
+		      region->map == BENCH_COPIED;
 	int fd;
 
-	region->mapped = region->len + margin(region);
+	region->mapped = region->len + (region->alone ? 0 : margin(region));
 	fd = open_backing(region);
 	if (backed && fd < 0)
 		return because("no file of %zu bytes can be made here",
@@ -194,6 +200,9 @@ static void fill_region(struct bench_region *region)
 		madvise(region->addr, region->mapped,
 			region->folio > psize() ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	}
+	/* No reading ahead: that may read large folios. */
+	if (region->alone && region->map == BENCH_FILE)
+		madvise(region->addr, region->mapped, MADV_RANDOM);
 	bench_write_pages(region->addr, region->len, psize());
 	if (!hugetlb) {
 		allow_folios(0);

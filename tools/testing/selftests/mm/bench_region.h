@@ -6,7 +6,8 @@
  *
  * The region is the first part of a larger mapping, the rest of which is never
  * touched: as in programs that protect a part of their heap, changing the
- * protection splits the VMA, and changing it back merges it again.
+ * protection splits the VMA, and changing it back merges it again. Or it is alone:
+ * all of its mapping, so that nothing but its entries is changed.
  */
 #ifndef __BENCH_REGION_H__
 #define __BENCH_REGION_H__
@@ -19,8 +20,9 @@
 enum bench_map {
 	BENCH_ANON,		/* private */
 	BENCH_SHARED,		/* shared, anonymous */
-	BENCH_FILE,		/* shared, an unlinked file in the current directory */
+	BENCH_FILE,		/* shared, an unlinked file, see bench_map_region() */
 	BENCH_MEMFD,		/* shared */
+	BENCH_COPIED,		/* private, of a memfd: a written page is a copy */
 	BENCH_HUGETLB,		/* private */
 	BENCH_NR_MAPS,
 };
@@ -30,6 +32,7 @@ struct bench_region {
 	size_t folio;		/* bytes */
 	bool pmd;		/* mapped by page-directory entries */
 	size_t len;		/* bytes */
+	bool alone;		/* there is no more of the mapping */
 	char *addr;
 	size_t mapped;		/* bytes of the mapping that it is a part of */
 	int uffd;		/* when registered, else -1 */
@@ -37,7 +40,11 @@ struct bench_region {
 
 extern const char * const bench_map_names[BENCH_NR_MAPS];
 
-/* Each returns NULL, or the reason why not in one sentence. */
+/*
+ * Each returns NULL, or the reason why not in one sentence. A file is made in the
+ * directory that the environment variable WRITE_UPGRADE_DIR names, if the region is
+ * alone, else in the current one.
+ */
 const char *bench_map_region(struct bench_region *region);
 const char *bench_verify_region(const struct bench_region *region);
 const char *bench_register_uffd(struct bench_region *region, unsigned long mode);

@@ -140,22 +140,51 @@ static void *stand_by(void *unused)
 	return NULL;
 }
 
+const char *numa_prepare_scanner(void)
+{
+	struct setting *s;
+
+	if (hints_so_far() < 0)
+		return "this kernel has no NUMA balancing";
+	for (s = settings; s < settings + NR_SETTINGS; s++) {
+		if (!s->present)
+			return "NUMA hints want NUMA balancing, debugfs and root";
+		if (s != settings)
+			write_num(s->path, s->value);
+	}
+	return NULL;
+}
+
+const char *numa_let_scan(char *addr, unsigned long len, int node)
+{
+	unsigned long mask = 1UL << node;
+
+	if (syscall(__NR_mbind, addr, len, MPOL_BIND | MPOL_F_NUMA_BALANCING,
+		    &mask, 8 * sizeof(mask), 0))
+		return "mbind() with NUMA balancing failed";
+	return NULL;
+}
+
+const char *numa_scanner_on(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, stand_by, NULL))
+		return "pthread_create() failed";
+	write_num(settings[0].path, settings[0].value);
+	return NULL;
+}
+
 const char *numa_set_hints(unsigned long nr)
 {
 	const long want = hints_so_far() + nr;
 	time_t end = time(NULL) + HINT_TIMEOUT;
-	pthread_t thread;
-	struct setting *s;
+	const char *why = numa_prepare_scanner();
 
-	if (want < (long)nr)
-		return "this kernel has no NUMA balancing";
-	if (pthread_create(&thread, NULL, stand_by, NULL))
-		return "pthread_create() failed";
-	for (s = settings; s < settings + NR_SETTINGS; s++) {
-		if (!s->present)
-			return "NUMA hints want NUMA balancing, debugfs and root";
-		write_num(s->path, s->value);
-	}
+	if (!why)
+		why = numa_scanner_on();
+	if (why)
+		return why;
 	numa_bind(-1);
 	while (hints_so_far() < want && time(NULL) < end)
 		;

@@ -28,6 +28,15 @@ const char *numa_bind(int node);
 /* Run the scanner until it has set nr hints, in any process of the machine. */
 const char *numa_set_hints(unsigned long nr);
 
+/*
+ * The same in steps, for who wants to see the scanner work. Processes made after
+ * numa_prepare_scanner() are scanned without delay. In a process that is bound, see
+ * numa_bind(), only what numa_let_scan() names is.
+ */
+const char *numa_prepare_scanner(void);
+const char *numa_let_scan(char *addr, unsigned long len, int node);
+const char *numa_scanner_on(void);
+
 /* A counter of the machine by its name in /proc/vmstat; -1: not counted. */
 long numa_count(const char *what);
 

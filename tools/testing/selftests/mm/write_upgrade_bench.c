@@ -28,6 +28,7 @@
 #include <linux/mempolicy.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -41,10 +42,11 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench_counters.h"
-#include "bench_region.h"
+#include "bench_layout.h"
 #include "hugepage_settings.h"
 #include "numa_hints.h"
 
@@ -53,6 +55,10 @@
 #define MAX_RACES	8	/* rounds of a topic's cases with several threads */
 #define BY_PAGE		16	/* pages of a topic's cases that go page by page */
 #define BY_PAGE_RACES	2	/* ... and rounds, with several threads */
+#define MIXED_ROUNDS	8	/* of a layout, which no round changes */
+#define SCAN_ROUNDS	2	/* that were seen, of twice as many */
+#define GAPS_AFTER	3	/* interrupts without a scan: at least so many are seen */
+#define WAIT_NS		1000	/* how long a task sleeps that then wants the CPU */
 
 enum from { FROM_RO, FROM_NONE, FROM_RWP, NR_FROMS };
 enum outcome { HINT_HIT, HINT_MIGRATED, HINT_FAILED, NR_OUTCOMES };
@@ -79,12 +85,15 @@ struct bench {
 	enum from from;
 	enum outcome outcome;	/* of NUMA hints */
 	struct bench_region region;
+	const struct bench_layout *layout;
 	unsigned int threads;
 	bool touch;		/* the other threads write */
 	bool by_page;		/* one call for each page */
+	unsigned int per_call;	/* pages of each call; 0: as by_page says */
 	bool after_toggle;	/* cow: mprotect() down and up first */
 	unsigned int rounds;
 	bool name_pages;	/* the name of the case has their number */
+	const char *only;	/* what the name of a topic's case must contain */
 	bool vague;		/* its ticks vary by chance, even with one thread */
 	char name[64];
 };
@@ -102,6 +111,8 @@ struct shared {
 	struct timer timer[2];
 	struct bench_counters sum[3];
 	unsigned long rounds;
+	atomic_bool over;	/* for the task that wants the CPU */
+	unsigned long shortest, longest;
 };
 
 static struct shared *shared;
@@ -380,18 +391,20 @@ static int uffd_up(struct bench *bench, char *addr, size_t len)
 	return uffd_protect(bench, addr, len, false);
 }
 
-/* The pass over the region: in one call, or page by page. */
+/* The pass over the region: in one call, or some pages at a time. */
 static void pass(struct bench *bench, int (*call)(struct bench *, char *, size_t))
 {
 	const struct bench_region *region = &bench->region;
 	size_t i, step = bench->by_page ? psize() : region->len;
 
+	if (bench->per_call)
+		step = bench->per_call * (size_t)psize();
 	for (i = 0; i < region->len; i += step)
 		if (call(bench, region->addr + i, step))
 			failed("changing the protection");
 }
 
-static void time_toggle(struct bench *bench, struct timer *down, struct timer *up)
+static void time_passes(struct bench *bench, struct timer *down, struct timer *up)
 {
 	timer_begin(down);
 	pass(bench, bench->op->down);
@@ -399,6 +412,11 @@ static void time_toggle(struct bench *bench, struct timer *down, struct timer *u
 	timer_begin(up);
 	pass(bench, bench->op->up);
 	timer_end(up);
+}
+
+static void time_toggle(struct bench *bench, struct timer *down, struct timer *up)
+{
+	time_passes(bench, down, up);
 	write_region(&bench->region);
 }
 
@@ -482,6 +500,50 @@ static void measure_toggle(struct bench *bench)
 	report_counters(bench, "up", &sum[1], calls);
 	report(bench, "write", "faults", "faults/pass",
 	       (double)sum[2].value[BENCH_FAULTS] / bench->rounds, bench->rounds, true);
+}
+
+static void need(const char *why_not)
+{
+	if (why_not)
+		unsupported(why_not);
+}
+
+/*
+ * Down and up on entries that are not all alike. Nothing uses the memory between
+ * the rounds, so that its entries stay as they are; the faults of a write to each
+ * page come last.
+ */
+static void report_write_faults(struct bench *bench)
+{
+	bench_read(&after); /* after fork() its memory takes faults, too */
+	bench_read(&before);
+	write_region(&bench->region);
+	bench_read(&after);
+	report(bench, "write", "faults", "faults/pass",
+	       after.value[BENCH_FAULTS] - before.value[BENCH_FAULTS], 1, true);
+}
+
+static void measure_mixed(struct bench *bench)
+{
+	struct timer *down = &shared->timer[0], *up = &shared->timer[1];
+	size_t pages = bench->region.len / psize();
+	unsigned int i;
+
+	bench->region.alone = true;
+	map_region(bench);
+	need(bench_make_layout(&bench->region, bench->layout));
+	reset_timers();
+	for (i = 0; i < WARM_UP; i++)
+		time_passes(bench, down, up);
+	reset_timers();
+	for (i = 0; i < MIXED_ROUNDS; i++)
+		time_passes(bench, down, up);
+	need(bench_verify_layout(&bench->region, bench->layout));
+	report_timer(bench, "down", down, "page", pages);
+	report_timer(bench, "up", up, "page", pages);
+	/* What userfaultfd traps would wait for somebody who lifts the trap. */
+	if (!(bench_traits(bench->layout) & BENCH_ARMED))
+		report_write_faults(bench);
 }
 
 /* Write faults after fork() and the exit of the child */
@@ -805,12 +867,6 @@ static void measure_laggard(struct bench *bench)
 
 /* NUMA hinting faults. Each round is a process of its own, see numa_hints.h. */
 
-static void need(const char *why_not)
-{
-	if (why_not)
-		unsupported(why_not);
-}
-
 /* sum[0] is of the hints, sum[1] of a write to each page afterwards. */
 static void take_hints(const struct bench_region *region, struct timer *timer,
 		       struct bench_counters *sum)
@@ -890,15 +946,203 @@ static void measure_numa(struct bench *bench)
 	report_numa(bench);
 }
 
-/* Paths that work on protection upgrades must not make slower */
-
-#define SWITCHES	64
-
 static void wait_for(pid_t pid)
 {
 	if (pid < 0 || waitpid(pid, NULL, 0) != pid)
 		failed("fork()");
 }
+
+/*
+ * The scan that sets NUMA hints. It runs where a thread returns from an interrupt of
+ * the timer to user space, so a thread that does nothing but look at the tick sees it
+ * as a gap. The interrupt is in the gap, too; what that costs by itself is subtracted.
+ * The scanner does all of the region at once here, and nothing else.
+ */
+static unsigned long nr_hints(void)
+{
+	int counter = bench_find_counter("numa_pte_updates");
+
+	bench_read(&after);
+	return counter < 0 ? 0 : after.value[counter];
+}
+
+/* The same, and by how much it took longer than at best. */
+static unsigned long nr_hints_timed(unsigned long *longer)
+{
+	static unsigned long shortest = -1UL;
+	unsigned long begin = bench_ticks(), nr = nr_hints(), ticks;
+
+	ticks = bench_ticks() - begin;
+	if (ticks < shortest)
+		shortest = ticks;
+	if (ticks - shortest > *longer)
+		*longer = ticks - shortest;
+	return nr;
+}
+
+/* What a lap of a loop takes that looks at the tick, undisturbed. */
+static unsigned long find_lap(void)
+{
+	unsigned long begin, lap, shortest = -1UL;
+	unsigned int i;
+
+	for (i = 0; i < 100; i++) {
+		begin = bench_ticks();
+		lap = bench_ticks() - begin;
+		if (lap < shortest)
+			shortest = lap;
+	}
+	return shortest;
+}
+
+static unsigned long next_gap(unsigned long lap)
+{
+	unsigned long now, last;
+
+	for (now = bench_ticks(), last = now; now - last <= 10 * lap + 10;) {
+		last = now;
+		now = bench_ticks();
+	}
+	return now - last;
+}
+
+/*
+ * timer[0] is of gaps with the scan, timer[1] of those without. What returns to user
+ * space may as well be a system call of ours; then the gap is the shorter one.
+ */
+static void sample_gap(const struct bench *bench, unsigned long lap)
+{
+	unsigned long longer = 0, hints, gap;
+
+	hints = nr_hints_timed(&longer);
+	gap = next_gap(lap);
+	hints = nr_hints_timed(&longer) - hints;
+	if (!hints)
+		bench_sample(&shared->timer[1].ticks, gap);
+	else if (hints == bench->region.len / psize() && gap > 2 * longer)
+		bench_sample(&shared->timer[0].ticks, gap);
+}
+
+/*
+ * How long others have to wait for the CPU while the scanner works: a task with
+ * real-time priority sleeps for a moment and looks how long it was away. If it has
+ * to wait, it is because the kernel does not give the CPU away, in the scanner's
+ * case as it holds the lock of a page table.
+ */
+static void __noreturn sleep_and_want(int start)
+{
+	struct sched_param param = { .sched_priority = 1 };
+	const struct timespec moment = { .tv_nsec = WAIT_NS };
+	unsigned long begin, away;
+	char c;
+
+	if (sched_setscheduler(0, SCHED_FIFO, &param) || read(start, &c, 1) != 1)
+		_exit(KSFT_SKIP);
+	while (!atomic_load(&shared->over)) {
+		begin = bench_ticks();
+		nanosleep(&moment, NULL);
+		away = bench_ticks() - begin;
+		if (away > shared->longest)
+			shared->longest = away;
+		if (!shared->shortest || away < shared->shortest)
+			shared->shortest = away;
+	}
+	_exit(KSFT_PASS);
+}
+
+/* With the task that waits for a byte from @start, or who looks at gaps. */
+static void let_scanner_run(struct bench *bench, int start)
+{
+	unsigned long unused = 0;
+	unsigned long want = nr_hints_timed(&unused) + bench->region.len / psize();
+	unsigned long lap = find_lap();
+	time_t end = time(NULL) + 10;
+	unsigned int i;
+
+	need(numa_scanner_on());
+	if (start >= 0 && write(start, "", 1) != 1)
+		failed("pipe");
+	while (nr_hints() < want && time(NULL) < end)
+		if (start < 0)
+			sample_gap(bench, lap);
+	atomic_store(&shared->over, true);
+	numa_scanner_off();
+	for (i = 0; start < 0 && i < GAPS_AFTER; i++)
+		sample_gap(bench, lap);
+	if (nr_hints() != want)
+		unsupported("the NUMA scanner did not set a hint for each page in 10 seconds");
+}
+
+/* One scan, in a process that ends with it; another task wants the CPU, or not. */
+static void __noreturn one_scan(struct bench *bench, int node, bool wanted)
+{
+	int start[2];
+	pid_t pid = 0;
+
+	atomic_store(&shared->over, false);
+	if (wanted)
+		bench->region.len /= 4; /* a few page tables are enough */
+	/* A child that is forked later would share the pages. */
+	if (pipe(start))
+		failed("pipe()");
+	if (wanted)
+		pid = fork();
+	if (wanted && !pid) {
+		close(start[1]);
+		sleep_and_want(start[0]);
+	}
+	need(numa_bind(node));
+	bench->region.alone = true;
+	map_region(bench);
+	need(bench_make_layout(&bench->region, bench->layout));
+	need(numa_let_scan(bench->region.addr, bench->region.len, node));
+	let_scanner_run(bench, wanted ? start[1] : -1);
+	if (pid)
+		wait_for(pid);
+	_exit(KSFT_PASS);
+}
+
+static void scan_in_child(struct bench *bench, int node, bool wanted)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		one_scan(bench, node, wanted);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		failed("fork()");
+	if (status)
+		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : KSFT_FAIL);
+}
+
+static void measure_scan(struct bench *bench)
+{
+	struct bench_samples *with = &shared->timer[0].ticks;
+	struct bench_samples *without = &shared->timer[1].ticks;
+	int here, elsewhere;
+	unsigned int i;
+
+	need(numa_find_nodes(&here, &elsewhere));
+	need(numa_prepare_scanner());
+	for (i = 0; i < 2 * SCAN_ROUNDS && with->n < SCAN_ROUNDS; i++)
+		scan_in_child(bench, here, false);
+	scan_in_child(bench, here, true);
+	if (!with->n || !without->n)
+		unsupported("no NUMA scan was seen, or no interrupt without one");
+	if (!shared->longest)
+		unsupported("no task with real-time priority, or it never slept meanwhile");
+	report(bench, "scan", "min", "ticks/hint",
+	       (double)(bench_percentile(with, 0) - bench_percentile(without, 0)) /
+	       (bench->region.len / psize()), with->n, true);
+	report(bench, "scan", "longest", "ticks",
+	       shared->longest - shared->shortest, 1, true);
+}
+
+/* Paths that work on protection upgrades must not make slower */
+
+#define SWITCHES	64
 
 static void once_fork(struct bench *bench, struct timer *timer)
 {
@@ -1064,6 +1308,8 @@ static const struct operation operations[] = {
 	{ "spurious", measure_spurious },
 	{ "bystander", measure_bystander },
 	{ "laggard", measure_laggard },
+	{ "mixed", measure_mixed, mprotect_down, mprotect_up },
+	{ "scan", measure_scan },
 	{ "unchanged", measure_unchanged },
 };
 
@@ -1074,6 +1320,113 @@ struct memory {
 };
 
 #define MAX_AXIS	8
+
+/* Entries of a kind, and what cases call it; all pages are of it, or some. */
+struct kind {
+	const char *name;
+	unsigned int traits;
+};
+
+enum pattern { ALL, ALTERNATING, RANDOM, NR_PATTERNS };
+
+static const char * const pattern_names[NR_PATTERNS] = {
+	"", " alternating", " random",
+};
+
+static const struct kind small_anon[] = {
+	{ "old", BENCH_OLD },
+	{ "lazyfree", BENCH_CLEAN | BENCH_OLD },
+	{ "soft-dirty", BENCH_UNDIRTIED },
+	{ "uffd-wp", BENCH_ARMED },
+	{ "zero", BENCH_ZERO },
+	{ "hole", BENCH_HOLE },
+	{ "swapped", BENCH_SWAPPED },
+	{ "forked", BENCH_FORKED },
+	{}
+};
+
+static const struct kind small_shared[] = {
+	{ "old", BENCH_OLD },
+	{ "clean", BENCH_CLEAN },
+	{ "soft-dirty", BENCH_UNDIRTIED },
+	{ "uffd-wp", BENCH_ARMED },
+	{ "hole", BENCH_HOLE },
+	{}
+};
+
+static const struct kind small_file[] = {
+	{ "old", BENCH_OLD },
+	{ "clean", BENCH_CLEAN },
+	{ "soft-dirty", BENCH_UNDIRTIED },
+	{ "hole", BENCH_HOLE },
+	{}
+};
+
+static const struct kind copied[] = { { "uncopied", BENCH_UNCOPIED }, {} };
+
+static const struct kind large_anon[] = {
+	{ "old", BENCH_OLD },
+	{ "soft-dirty", BENCH_UNDIRTIED },
+	{ "uffd-wp", BENCH_ARMED },
+	{ "hole", BENCH_HOLE },
+	{ "forked", BENCH_FORKED },
+	{}
+};
+
+static const struct kind large_shared[] = {
+	{ "old", BENCH_OLD },
+	{ "soft-dirty", BENCH_UNDIRTIED },
+	{ "hole", BENCH_HOLE },
+	{}
+};
+
+/* What is no single kind. */
+static const struct bench_layout uniform[] = { { "uniform", { 0 }, 1 }, {} };
+
+static const struct bench_layout special_anon[] = {
+	{ "uniform", { 0 }, 1 },
+	{ "child", { BENCH_FORKED }, 1, .child = true },
+	{ "child alternating", { 0, BENCH_FORKED }, 2, .child = true },
+	{ "three kinds", { 0, BENCH_OLD, BENCH_ZERO }, 3 },
+	{ "four kinds", { 0, BENCH_OLD, BENCH_CLEAN, BENCH_OLD | BENCH_CLEAN }, 4 },
+	{ "four kinds random",
+	  { 0, BENCH_OLD, BENCH_CLEAN, BENCH_OLD | BENCH_CLEAN }, 4, .random = true },
+	{}
+};
+
+static const struct bench_layout special_shared[] = {
+	{ "uniform", { 0 }, 1 },
+	{ "three kinds", { 0, BENCH_OLD, BENCH_CLEAN }, 3 },
+	{ "four kinds", { 0, BENCH_OLD, BENCH_CLEAN, BENCH_OLD | BENCH_CLEAN }, 4 },
+	{ "four kinds random",
+	  { 0, BENCH_OLD, BENCH_CLEAN, BENCH_OLD | BENCH_CLEAN }, 4, .random = true },
+	{}
+};
+
+static const struct bench_layout special_copied[] = {
+	{ "uniform", { 0 }, 1 },
+	{ "three kinds", { 0, BENCH_OLD, BENCH_UNCOPIED }, 3 },
+	{}
+};
+
+static const struct bench_layout special_large[] = {
+	{ "uniform", { 0 }, 1 },
+	{ "child", { BENCH_FORKED }, 1, .child = true },
+	{ "child alternating", { 0, BENCH_FORKED }, 2, .child = true },
+	{ "three kinds", { 0, BENCH_OLD, BENCH_FORKED }, 3 },
+	{ "four kinds",
+	  { 0, BENCH_OLD, BENCH_FORKED, BENCH_OLD | BENCH_FORKED }, 4 },
+	{ "four kinds random",
+	  { 0, BENCH_OLD, BENCH_FORKED, BENCH_OLD | BENCH_FORKED }, 4, .random = true },
+	{}
+};
+
+static const struct bench_layout young_or_old[] = {
+	{ "uniform", { 0 }, 1 },
+	{ "old", { BENCH_OLD }, 1 },
+	{ "old alternating", { 0, BENCH_OLD }, 2 },
+	{}
+};
 
 /*
  * A topic: each combination of its axes is a case. An axis that is left out has
@@ -1092,6 +1445,10 @@ struct topic {
 	unsigned int nr_by_page;	/* 2: whole range, then page by page */
 	unsigned int nr_toggle;		/* 2: without and with mprotect() between */
 	unsigned int nr_outcome;
+	unsigned int per_call[MAX_AXIS];
+	/* Up to the one without a name: layouts, or kinds, each in all patterns */
+	const struct bench_layout *layouts;
+	const struct kind *kinds;
 };
 
 static const struct topic topics[] = {
@@ -1142,6 +1499,42 @@ static const struct topic topics[] = {
 	  .threads = { 4 } },
 	{ .name = "unchanged", .operation = "unchanged",
 	  .memory = { { BENCH_ANON, "4k" } } },
+	{ .name = "mixed", .operation = "mixed", .pages = { 2048 },
+	  .memory = { { BENCH_ANON, "4k" } }, .layouts = special_anon },
+	{ .name = "mixed", .operation = "mixed", .pages = { 2048 },
+	  .memory = { { BENCH_ANON, "4k" } }, .kinds = small_anon },
+	{ .name = "mixed", .operation = "mixed", .pages = { 2048 },
+	  .memory = { { BENCH_COPIED, "4k" } }, .layouts = special_copied },
+	{ .name = "mixed", .operation = "mixed", .pages = { 2048 },
+	  .memory = { { BENCH_COPIED, "4k" } }, .kinds = copied },
+	{ .name = "mixed", .operation = "mixed", .pages = { 2048 },
+	  .memory = { { BENCH_SHARED, "4k" }, { BENCH_FILE, "4k" } },
+	  .layouts = special_shared },
+	{ .name = "mixed", .operation = "mixed", .pages = { 2048 },
+	  .memory = { { BENCH_SHARED, "4k" } }, .kinds = small_shared },
+	{ .name = "mixed", .operation = "mixed", .pages = { 2048 },
+	  .memory = { { BENCH_FILE, "4k" } }, .kinds = small_file },
+	{ .name = "mixed", .operation = "mixed", .pages = { 2048 },
+	  .memory = { { BENCH_SHARED, "64k" } }, .layouts = uniform },
+	{ .name = "mixed", .operation = "mixed", .pages = { 2048 },
+	  .memory = { { BENCH_SHARED, "64k" } }, .kinds = large_shared },
+	{ .name = "mixed", .operation = "mixed", .pages = { 2048 },
+	  .memory = { { BENCH_ANON, "64k" }, { BENCH_ANON, "2m" } },
+	  .layouts = special_large },
+	{ .name = "mixed", .operation = "mixed", .pages = { 2048 },
+	  .memory = { { BENCH_ANON, "64k" }, { BENCH_ANON, "2m" } },
+	  .kinds = large_anon },
+	{ .name = "mixed", .operation = "mixed", .pages = { 2048 },
+	  .memory = { { BENCH_ANON, "4k" }, { BENCH_SHARED, "4k" },
+		      { BENCH_ANON, "64k" }, { BENCH_ANON, "2m" } },
+	  .from = { FROM_NONE }, .nr_from = 1, .layouts = young_or_old },
+	{ .name = "mixed", .operation = "mixed", .per_call = { 1, 8 },
+	  .memory = { { BENCH_ANON, "4k" }, { BENCH_SHARED, "4k" },
+		      { BENCH_ANON, "64k" } }, .layouts = young_or_old },
+	{ .name = "mixed", .operation = "scan",
+	  .memory = { { BENCH_ANON, "4k" }, { BENCH_ANON, "64k" },
+		      { BENCH_ANON, "2m" } },
+	  .pages = { 8192 }, .layouts = young_or_old },
 };
 
 /* One case, in a process of its own */
@@ -1160,9 +1553,15 @@ static void name_case(struct bench *bench, const char *folio)
 	if (bench->op->measure == measure_numa)
 		n += snprintf(name + n, sizeof(bench->name) - n, " %s",
 			      outcome_names[bench->outcome]);
+	if (bench->layout)
+		n += snprintf(name + n, sizeof(bench->name) - n, " %s",
+			      bench->layout->name);
 	if (bench->name_pages)
 		n += snprintf(name + n, sizeof(bench->name) - n, " pages=%zu",
 			      bench->region.len / psize());
+	if (bench->per_call)
+		n += snprintf(name + n, sizeof(bench->name) - n, " by-%u",
+			      bench->per_call);
 	if (bench->threads > 1)
 		snprintf(name + n, sizeof(bench->name) - n, " %s=%u",
 			 bench->touch ? "writers" : "threads", bench->threads);
@@ -1219,6 +1618,41 @@ static unsigned int nr_memory(const struct topic *topic)
 	return n;
 }
 
+/* Of a topic, as many as it has layouts, or kinds and patterns of them. */
+static unsigned int nr_layouts(const struct topic *topic)
+{
+	unsigned int n = 0;
+
+	while (topic->layouts && topic->layouts[n].name)
+		n++;
+	while (topic->kinds && topic->kinds[n / NR_PATTERNS].name)
+		n++;
+	return n;
+}
+
+static const struct bench_layout *choose_layout(const struct topic *topic,
+						unsigned int i)
+{
+	static struct bench_layout made;
+	static char name[32];
+	const struct kind *kind;
+
+	if (!topic->kinds)
+		return topic->layouts ? &topic->layouts[i] : NULL;
+	kind = &topic->kinds[i / NR_PATTERNS];
+	snprintf(name, sizeof(name), "%s%s", kind->name,
+		 pattern_names[i % NR_PATTERNS]);
+	made = (struct bench_layout) {
+		.name = name, .nr_kinds = 1, .kind = { kind->traits },
+	};
+	if (i % NR_PATTERNS != ALL)
+		made = (struct bench_layout) {
+			.name = name, .nr_kinds = 2, .kind = { 0, kind->traits },
+			.random = i % NR_PATTERNS == RANDOM,
+		};
+	return &made;
+}
+
 /* Takes the digit of an axis with @n values off the number of a case. */
 static unsigned int digit(unsigned int *number, unsigned int n)
 {
@@ -1239,6 +1673,7 @@ static bool set_case(struct bench *bench, const struct topic *topic,
 {
 	unsigned int nr_threads = nr_numbers(topic->threads);
 	unsigned int nr_pages = nr_numbers(topic->pages);
+	unsigned int nr_per_call = nr_numbers(topic->per_call);
 	unsigned int i, races;
 
 	if (nr_threads)
@@ -1251,6 +1686,9 @@ static bool set_case(struct bench *bench, const struct topic *topic,
 	bench->by_page |= digit(&number, topic->nr_by_page);
 	bench->after_toggle = digit(&number, topic->nr_toggle);
 	bench->outcome = digit(&number, topic->nr_outcome);
+	if (nr_per_call)
+		bench->per_call = topic->per_call[digit(&number, nr_per_call)];
+	bench->layout = choose_layout(topic, digit(&number, nr_layouts(topic)));
 	i = digit(&number, topic->nr_from);
 	if (topic->nr_from)
 		bench->from = topic->from[i];
@@ -1315,6 +1753,8 @@ static int run_topic(const struct topic *topic, const struct bench *asked)
 			return run_paths(&bench);
 		if (bench.touch && bench.threads < 2)
 			continue; /* there are no others to write */
+		if (asked->only && !strstr(bench.name, asked->only))
+			continue;
 		status = worse(status, run_case(&bench));
 	}
 }
@@ -1323,7 +1763,7 @@ static int run_topic(const struct topic *topic, const struct bench *asked)
 
 enum {
 	OPT_OP, OPT_FROM, OPT_MAP, OPT_FOLIO, OPT_PAGES, OPT_THREADS, OPT_TOUCH,
-	OPT_BY_PAGE, OPT_HINT, OPT_TOGGLE, OPT_ROUNDS, OPT_TOPIC, OPT_JSON,
+	OPT_BY_PAGE, OPT_HINT, OPT_TOGGLE, OPT_ROUNDS, OPT_TOPIC, OPT_ONLY, OPT_JSON,
 	OPT_TIME, OPT_PAIRS, OPT_HELP, NR_OPTS,
 };
 
@@ -1341,7 +1781,7 @@ static const struct {
 		"the protection that is upgraded (ro); rwp is of uffd"
 	},
 	[OPT_MAP] = {
-		"map", "anon|shared|file|memfd|hugetlb",
+		"map", "anon|shared|file|memfd|copied|hugetlb",
 		"the memory (anon)"
 	},
 	[OPT_FOLIO] = {
@@ -1379,6 +1819,10 @@ static const struct {
 	[OPT_TOPIC] = {
 		"topic", "NAME",
 		"run a fixed set of cases; \"list\" names the topics, \"all\" runs them"
+	},
+	[OPT_ONLY] = {
+		"only", "TEXT",
+		"the topic's cases whose names contain this text"
 	},
 	[OPT_JSON] = {
 		"json", NULL,
@@ -1501,6 +1945,9 @@ static bool parse_argument(struct asked *asked, int opt, const char *arg)
 	case OPT_FOLIO:
 		asked->folio = arg;
 		return parse_folio(bench, arg);
+	case OPT_ONLY:
+		bench->only = arg;
+		return true;
 	}
 	asked->topic = arg;
 	return true;
