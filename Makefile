@@ -2,9 +2,9 @@
 # The workshop's interface; scripts/ implements it. "make help" lists it.
 
 export ARCH CONFIG PAGES LINUX KERNEL_TARBALL SETUP SIGNOFF BRANCH TREE ACCEL BUSYBOX \
-       BASE TOPIC RUNS EMULATOR CONFLICTS
+       BASE TOPIC RUNS EMULATOR CONFLICTS ALLOWANCES
 
-.PHONY: help boot bench check model selftests kunit mutants series apply tree refresh \
+.PHONY: help boot bench cost check model selftests kunit mutants series apply tree refresh \
 	shell kernel build emulator clean
 
 help:		## list the commands
@@ -18,6 +18,9 @@ boot:		## build the series, boot it in QEMU, run its kselftests (the main job)
 
 bench:		## base beside patched: instructions, faults, interrupts, per topic
 	@scripts/bench
+
+cost:		## does any row of the benchmark cost more than vm/cost allows?
+	@scripts/cost
 
 check:		## every test of the project, both architectures
 	@scripts/check
