@@ -35,6 +35,6 @@ kmake()
 {
 	CCACHE_DIR=${CCACHE_DIR:-$CACHE/ccache} CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-10G} \
 	KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=kernel KBUILD_BUILD_HOST=build \
-	make ARCH="$ARCH" CROSS_COMPILE="$CROSS" CC="ccache ${CROSS}gcc" \
+	make ARCH="${ARCH/riscv64/riscv}" CROSS_COMPILE="$CROSS" CC="ccache ${CROSS}gcc" \
 	     HOSTCC="ccache gcc" LOCALVERSION= -j"$(nproc)" "$@"
 }

@@ -54,7 +54,7 @@ configure()
 		return 0
 	fi
 	rm -f "$obj/fragments"
-	(cd "$src" && ARCH=$ARCH CROSS_COMPILE=$CROSS KCONFIG_CONFIG=$obj/.config \
+	(cd "$src" && ARCH=${ARCH/riscv64/riscv} CROSS_COMPILE=$CROSS KCONFIG_CONFIG=$obj/.config \
 		./scripts/kconfig/merge_config.sh -n -O "$obj" "$@") \
 		>"$obj/merge.log" 2>&1 ||
 		{ tail -n 20 "$obj/merge.log" >&2; die "merge_config.sh failed; its output is in $obj/merge.log"; }

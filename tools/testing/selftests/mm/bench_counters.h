@@ -94,9 +94,9 @@ int bench_nr_cpus(void);
 unsigned long bench_ns(void);
 
 /*
- * The tick: the time stamp counter on x86, the virtual counter on arm64. On
- * hardware it is a time. Under "qemu -icount shift=0" x86's counts executed
- * instructions of the guest, which repeats to the digit with one thread.
+ * The tick: the time stamp counter on x86, the virtual counter on arm64, the timer
+ * on riscv. On hardware it is a time. Under "qemu -icount shift=0" x86's counts
+ * executed instructions of the guest, which repeats to the digit with one thread.
  */
 static inline unsigned long bench_ticks(void)
 {
@@ -111,6 +111,11 @@ static inline unsigned long bench_ticks(void)
 
 	asm volatile("isb\n\tmrs %0, cntvct_el0\n\tisb"
 		     : "=r" (ticks) : : "memory");
+	return ticks;
+#elif defined(__riscv)
+	unsigned long ticks;
+
+	asm volatile("fence\n\trdtime %0\n\tfence" : "=r" (ticks) : : "memory");
 	return ticks;
 #else
 	return bench_ns();
