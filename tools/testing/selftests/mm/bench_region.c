@@ -229,6 +229,38 @@ const char *bench_map_region(struct bench_region *region)
 	return bench_verify_region(region);
 }
 
+static size_t folio_of(enum bench_memory memory)
+{
+	switch (memory) {
+	case BENCH_MTHP:
+		return 16 * psize();
+	case BENCH_THP:
+		return thp_available() ? read_pmd_pagesize() : 0;
+	case BENCH_HUGE:
+		return default_huge_page_size();
+	default:
+		return psize();
+	}
+}
+
+const char *bench_map_memory(struct bench_region *region, enum bench_memory memory,
+			     size_t pages, size_t folios)
+{
+	const size_t folio = folio_of(memory);
+
+	if (!folio || folio > 4UL << 20)
+		return "no huge pages of up to 4M here";
+	if (folios * folio < pages * psize())
+		folios = (pages * psize() + folio - 1) / folio;
+	*region = (struct bench_region) {
+		.map = memory == BENCH_HUGE ? BENCH_HUGETLB :
+		       memory == BENCH_SHMEM ? BENCH_MEMFD : BENCH_ANON,
+		.folio = folio, .pmd = memory == BENCH_THP || memory == BENCH_HUGE,
+		.len = folios * folio,
+	};
+	return bench_map_region(region);
+}
+
 void bench_unmap_region(struct bench_region *region)
 {
 	if (region->uffd >= 0)
@@ -316,13 +348,10 @@ const char *bench_verify_region(const struct bench_region *region)
 	return why;
 }
 
-const char *bench_register_uffd(struct bench_region *region, unsigned long mode)
+const char *bench_register_uffd_with(struct bench_region *region, unsigned long mode,
+				     unsigned long features)
 {
-	bool rwp = mode & UFFDIO_REGISTER_MODE_RWP;
-	struct uffdio_api api = {
-		.api = UFFD_API,
-		.features = rwp ? UFFD_FEATURE_RWP : UFFD_FEATURE_PAGEFAULT_FLAG_WP,
-	};
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
 	struct uffdio_register reg = {
 		.range = { (unsigned long)region->addr, region->len },
 		.mode = mode,
@@ -334,10 +363,28 @@ const char *bench_register_uffd(struct bench_region *region, unsigned long mode)
 	if (region->uffd < 0)
 		return because("this kernel gives no userfaultfd: %s", strerror(errno));
 	if (ioctl(region->uffd, UFFDIO_API, &api))
-		return because("this kernel's userfaultfd lacks %s",
-			       rwp ? "RWP" : "write protection of this memory");
+		return because("userfaultfd lacks one of the features 0x%llx, or this user does",
+			       api.features);
 	if (ioctl(region->uffd, UFFDIO_REGISTER, &reg))
 		return because("userfaultfd does not take %s memory: %s",
 			       bench_map_names[region->map], strerror(errno));
 	return NULL;
+}
+
+const char *bench_register_uffd(struct bench_region *region, unsigned long mode)
+{
+	return bench_register_uffd_with(region, mode,
+					mode & UFFDIO_REGISTER_MODE_RWP ?
+					UFFD_FEATURE_RWP :
+					UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+}
+
+bool bench_uffd_protect(int uffd, const char *addr, size_t len, bool on)
+{
+	struct uffdio_writeprotect arg = {
+		.range = { (unsigned long)addr, len },
+		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
+	};
+
+	return !ioctl(uffd, UFFDIO_WRITEPROTECT, &arg);
 }

@@ -38,6 +38,15 @@ struct bench_region {
 	int uffd;		/* when registered, else -1 */
 };
 
+/* Memory of each kind that protections are changed of, writable. */
+enum bench_memory {
+	BENCH_SMALL,		/* private, small folios */
+	BENCH_MTHP,		/* private, folios of 16 pages */
+	BENCH_THP,		/* private, folios that are mapped by a PMD */
+	BENCH_HUGE,		/* private, hugetlb */
+	BENCH_SHMEM,		/* shared, small folios */
+};
+
 extern const char * const bench_map_names[BENCH_NR_MAPS];
 
 /*
@@ -46,10 +55,18 @@ extern const char * const bench_map_names[BENCH_NR_MAPS];
  * alone, else in the current one.
  */
 const char *bench_map_region(struct bench_region *region);
+/* At least so many pages, which is at least so many folios. */
+const char *bench_map_memory(struct bench_region *region, enum bench_memory memory,
+			     size_t pages, size_t folios);
 const char *bench_verify_region(const struct bench_region *region);
 const char *bench_register_uffd(struct bench_region *region, unsigned long mode);
+const char *bench_register_uffd_with(struct bench_region *region, unsigned long mode,
+				     unsigned long features);
 
 void bench_unmap_region(struct bench_region *region);
+
+/* Write-protect a part of what is registered, or lift that. */
+bool bench_uffd_protect(int uffd, const char *addr, size_t len, bool on);
 
 static inline void bench_read_pages(const char *addr, size_t len, size_t step)
 {

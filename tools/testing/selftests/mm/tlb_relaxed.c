@@ -30,20 +30,19 @@
 #include <linux/futex.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bench_access.h"
 #include "bench_counters.h"
 #include "bench_region.h"
+#include "bench_thread.h"
 #include "hugepage_settings.h"
 #include "numa_hints.h"
 
@@ -149,56 +148,6 @@ static bool race_goes_on(struct race *race)
 	return true;
 }
 
-/* ---- Accesses that may be denied ---- */
-
-static __thread sigjmp_buf denied_here;
-static __thread atomic_bool may_be_denied;
-
-static void on_segv(int sig, siginfo_t *info, void *context)
-{
-	if (may_be_denied)
-		siglongjmp(denied_here, 1);
-	signal(sig, SIG_DFL); /* a mistake of this program: let it end it */
-}
-
-static void catch_segv(void)
-{
-	struct sigaction action = {
-		.sa_sigaction = on_segv,
-		.sa_flags = SA_SIGINFO | SA_NODEFER,
-	};
-
-	sigaction(SIGSEGV, &action, NULL);
-}
-
-/*
- * Each returns whether the access was allowed. Nothing but memory survives the jump
- * out of the signal handler.
- */
-static bool try_write(atomic_uint *word, unsigned int value)
-{
-	may_be_denied = true;
-	if (sigsetjmp(denied_here, 0)) {
-		may_be_denied = false;
-		return false;
-	}
-	atomic_store_explicit(word, value, memory_order_relaxed);
-	may_be_denied = false;
-	return true;
-}
-
-static bool try_call(const void *code, atomic_uint *result)
-{
-	may_be_denied = true;
-	if (sigsetjmp(denied_here, 0)) {
-		may_be_denied = false;
-		return false;
-	}
-	*result = ((unsigned int (*)(void))code)();
-	may_be_denied = false;
-	return true;
-}
-
 /* Count up, and see that what was written before is still there. */
 static void count_up(struct member *me)
 {
@@ -210,19 +159,13 @@ static void count_up(struct member *me)
 	me->mine = next;
 }
 
-static bool try_burst(struct member *me)
+static void burst(void *arg)
 {
-	atomic_int i;
+	struct member *me = arg;
+	unsigned int i;
 
-	may_be_denied = true;
-	if (sigsetjmp(denied_here, 0)) {
-		may_be_denied = false;
-		return false;
-	}
 	for (i = 0; i < BURST; i++)
 		count_up(me);
-	may_be_denied = false;
-	return true;
 }
 
 /* ---- The crew ---- */
@@ -332,7 +275,7 @@ static void *writer(void *arg)
 	while (!atomic_load(&stop)) {
 		if (!atomic_load(&may_write))
 			continue;
-		if (try_burst(me))
+		if (try_access(burst, me))
 			me->passes++;
 		else
 			me->denied++;
@@ -340,24 +283,16 @@ static void *writer(void *arg)
 	return NULL;
 }
 
-static long faults_so_far(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_THREAD, &usage);
-	return usage.ru_minflt + usage.ru_majflt;
-}
-
 static void write_all(struct member *me)
 {
-	const long before = faults_so_far();
+	const long before = bench_thread_faults();
 	size_t i;
 
 	for (i = 0; i < region.len; i += psize()) {
 		if (!try_write((void *)(region.addr + i + 64 * me->nr), me->mine))
 			me->early++;
 	}
-	me->faults = faults_so_far() - before;
+	me->faults = bench_thread_faults() - before;
 }
 
 /* FUTEX_WAKE_OP adds with page faults disabled. Nobody waits for either word. */
@@ -365,34 +300,23 @@ static void futex_add(struct member *me)
 {
 	const int op = FUTEX_OP(FUTEX_OP_ADD, 1, FUTEX_OP_CMP_EQ, 0);
 	static unsigned int nobody;
-	const long before = faults_so_far();
+	const long before = bench_thread_faults();
 
 	me->error = 0;
 	if (syscall(__NR_futex, &nobody, FUTEX_WAKE_OP_PRIVATE, 1, 1, me->word, op) < 0)
 		me->error = errno;
-	me->faults = faults_so_far() - before;
+	me->faults = bench_thread_faults() - before;
 }
 
 /* The code is a function that returns a number. */
 static unsigned int code_returns;
 
-/* Other code was at the same address before. */
-static void forget_fetched_code(void)
-{
-#if defined(__x86_64__)
-	unsigned int a = 0, b, c = 0, d;
-
-	asm volatile("cpuid" : "+a" (a), "=b" (b), "+c" (c), "=d" (d) : : "memory");
-#elif defined(__aarch64__)
-	asm volatile("isb" : : : "memory");
-#endif
-}
-
 static void call_code(struct member *me, const char *code, bool allowed)
 {
 	atomic_uint result = 0;
 
-	forget_fetched_code();
+	/* Other code was at the same address before. */
+	bench_forget_code();
 	if (!try_call(code, &result))
 		me->early += allowed;
 	else if (!allowed)
@@ -403,12 +327,7 @@ static void call_code(struct member *me, const char *code, bool allowed)
 
 static bool uffd_protect(char *addr, size_t len, bool on)
 {
-	struct uffdio_writeprotect arg = {
-		.range = { (unsigned long)addr, len },
-		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
-	};
-
-	return !ioctl(region.uffd, UFFDIO_WRITEPROTECT, &arg);
+	return bench_uffd_protect(region.uffd, addr, len, on);
 }
 
 /* To come while the main thread protects, and see that nothing is written then. */
@@ -667,7 +586,7 @@ static void begin_test(void)
 		relaxed_flushes = bench_find_counter("nr_tlb_relaxed_flush");
 		relaxed_repairs = bench_find_counter("nr_tlb_relaxed_repair");
 	}
-	catch_segv();
+	catch_denied_accesses();
 	bench_pin(0);
 }
 
@@ -1222,33 +1141,17 @@ FIXTURE_VARIANT_ADD(code, wide)
 	.pages = WIDE_PAGES,
 };
 
-#if defined(__x86_64__) || defined(__aarch64__)
-#define HAS_CODE	1
-#else
-#define HAS_CODE	0
-#endif
-
 /* A function that returns the number, at the beginning and in the last page. */
 static void emit_code(unsigned int number)
 {
-	char *const last = region.addr + region.len - psize();
-#if defined(__x86_64__)
-	unsigned char code[] = { 0xb8, number, number >> 8, 0, 0, 0xc3 };
-#elif defined(__aarch64__)
-	unsigned int code[] = { 0x52800000 | (number & 0xffff) << 5, 0xd65f03c0 };
-#else
-	unsigned char code[1] = {};
-#endif
-	memcpy(region.addr, code, sizeof(code));
-	memcpy(last, code, sizeof(code));
-	__builtin___clear_cache(region.addr, region.addr + sizeof(code));
-	__builtin___clear_cache(last, last + sizeof(code));
+	bench_emit_code(region.addr, number);
+	bench_emit_code(region.addr + region.len - psize(), number);
 	code_returns = number & 0xffff;
 }
 
 FIXTURE_SETUP(code)
 {
-	const char *skip = HAS_CODE ? NULL : "no code for this architecture";
+	const char *skip = BENCH_HAS_CODE ? NULL : "no code for this architecture";
 
 	begin_test();
 	if (!skip)
