@@ -66,10 +66,11 @@ setup()
 	done
 }
 
-@test "vm/mutants.patch applies to the series" {
+@test "vm/mutants.patch applies to the series, and vm/mutants-users.patch to both" {
 	export GIT_INDEX_FILE=$BATS_TEST_TMPDIR/index
 	git read-tree "$tip"
-	git apply --cached --check "$COPY/vm/mutants.patch"
+	git apply --cached "$COPY/vm/mutants.patch"
+	git apply --cached --check "$COPY/vm/mutants-users.patch"
 }
 
 @test "vm/mutants and vm/mutants.patch have the same bugs" {
@@ -79,12 +80,13 @@ setup()
 	diff "$BATS_TEST_TMPDIR/patch" "$BATS_TEST_TMPDIR/list"
 }
 
-@test "the tests that vm/mutants names are there" {
+@test "the tests that vm/mutants and vm/mutants-users name are there" {
 	while IFS=: read -r program name; do
 		grep -qx "$program" vm/guest/tests
 		grep -Eq "^TEST(_F)?\((.*[ ,])?$name\)" "tools/testing/selftests/mm/$program.c" ||
 			{ echo "$program has no test $name"; false; }
-	done < <(grep -v '^#' vm/mutants | awk '{ sub(/@.*/, "", $2); print $2 }' | tr , '\n')
+	done < <(grep -hv '^#' vm/mutants vm/mutants-users | awk '{ print $3 }' | tr , '\n' |
+		 sed -e '/^+/d' -e 's/@.*//')
 }
 
 @test "each suite of vm/kunit/suites is in the series, for each of its architectures" {
