@@ -581,7 +581,8 @@ static bool is_switched_off(void)
 static void begin_test(void)
 {
 	bench_init();
-	relaxed_flushes = relaxed_repairs = -1;
+	relaxed_flushes = -1;
+	relaxed_repairs = -1;
 	if (!is_switched_off()) {
 		relaxed_flushes = bench_find_counter("nr_tlb_relaxed_flush");
 		relaxed_repairs = bench_find_counter("nr_tlb_relaxed_repair");
