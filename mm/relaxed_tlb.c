@@ -16,7 +16,7 @@
  *
  *   No CPU takes more spurious faults than interrupts it was spared.
  *
- * After a flush of one entry that entry alone may fault, once.  After a flush of many
+ * After a flush of one page that page alone may fault, once.  After a flush of many
  * the first fault makes the CPU catch up.
  *
  *   CPU that adds permissions              CPU with a stale entry
@@ -88,7 +88,7 @@ void relaxed_tlb_flush(struct mm_struct *mm, unsigned long start, unsigned long 
 	arch_relaxed_tlb_flush_range(mm, start, end, stride_shift);
 	gen = atomic64_inc_return(&mm->relaxed_tlb.gen);
 	/* If flushes race, any of them will do: this only saves faults. */
-	if ((end - start) >> stride_shift > 1)
+	if (end - start > PAGE_SIZE)
 		WRITE_ONCE(mm->relaxed_tlb.wide, gen);
 
 	count_vm_event(NR_TLB_RELAXED_FLUSH);
@@ -132,7 +132,7 @@ static void relaxed_tlb_count_repair(void)
  * @spurious: The page table permitted the access already.  Otherwise it is the caller's
  *	      guess that a stale entry was the cause.
  *
- * If more than one entry was upgraded since this CPU last flushed all that it holds of
+ * If more than one page was upgraded since this CPU last flushed all that it holds of
  * the mm, then flush all of it.
  *
  * Context: Process context, page table locks may be held.  @mm need not be that of the
@@ -169,8 +169,9 @@ bool relaxed_tlb_repair(struct mm_struct *mm, bool spurious)
  * For the fault handler of an architecture, where it is about to give up because page
  * faults are disabled, or to wait for the mmap lock.
  *
- * At most one repair for each CPU and relaxed generation: no access is repeated for
- * ever, whatever the page table says.
+ * At most one repair for each CPU and relaxed generation. The architecture calls it only
+ * where an entry that looks writable is so for hardware, too: then an access is repeated
+ * only if the entry has changed once more.
  *
  * Context: Any; in NMI nothing is repaired.
  * Return: true if the access is to be repeated.

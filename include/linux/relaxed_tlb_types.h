@@ -7,7 +7,7 @@
 /**
  * struct relaxed_tlb - What an mm knows of its relaxed flushes
  * @gen: The relaxed generation: how many relaxed flushes there were.
- * @wide: @gen of the last one of more than one entry.
+ * @wide: @gen of the last one of more than one page.
  */
 struct relaxed_tlb {
 	atomic64_t	gen;

@@ -48,15 +48,13 @@ void arch_relaxed_tlb_flush_range(struct mm_struct *mm, unsigned long start,
  * arch_relaxed_tlb_flush_all() - Flush all entries of an mm on this CPU
  * @mm: The mm, which is loaded.
  *
- * An mm may have got a global ASID since its last relaxed flush.  Reloading CR3 flushes
- * that on this CPU, but there is no bit for it in user_pcid_flush_mask.
+ * It has no global ASID, see arch_relaxed_tlb_is_loaded().
  *
  * Context: Preemption is off.
  */
 void arch_relaxed_tlb_flush_all(struct mm_struct *mm)
 {
-	VM_WARN_ON_ONCE(cpu_feature_enabled(X86_FEATURE_PTI) &&
-			is_global_asid(this_cpu_read(cpu_tlbstate.loaded_mm_asid)));
+	VM_WARN_ON_ONCE(is_global_asid(this_cpu_read(cpu_tlbstate.loaded_mm_asid)));
 
 	flush_tlb_local();
 	count_vm_tlb_event(NR_TLB_LOCAL_FLUSH_ALL);

@@ -57,6 +57,8 @@ static inline void arch_relaxed_tlb_flush_range(struct mm_struct *mm,
 
 static inline void arch_relaxed_tlb_flush_all(struct mm_struct *mm)
 {
+	/* The generation was read before. */
+	dsb(nshld);
 	local_flush_tlb_mm(mm);
 }
 

@@ -16,10 +16,15 @@ static inline bool arch_relaxed_tlb_pays(struct mm_struct *mm)
 	return !mm_global_asid(mm);
 }
 
-/* Not while a temporary mm is loaded, nor in the middle of a switch. */
+/*
+ * Not while a temporary mm is loaded, nor in the middle of a switch. Nor with a global
+ * ASID, which an mm may have got since its last relaxed flush: there is no bit for it in
+ * user_pcid_flush_mask. What it leaves stale is removed by the fault that it causes.
+ */
 static inline bool arch_relaxed_tlb_is_loaded(struct mm_struct *mm)
 {
-	return this_cpu_read(cpu_tlbstate.loaded_mm) == mm;
+	return this_cpu_read(cpu_tlbstate.loaded_mm) == mm &&
+	       !is_global_asid(this_cpu_read(cpu_tlbstate.loaded_mm_asid));
 }
 
 /* Names an mm, as no other since boot; never 0. */
