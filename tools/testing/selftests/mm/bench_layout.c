@@ -21,18 +21,6 @@
 static unsigned short traits_of[BENCH_MAX_PAGES];
 static size_t nr_pages;
 
-static char reason[160];
-
-static __printf(1, 2) const char *because(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(reason, sizeof(reason), format, args);
-	va_end(args);
-	return reason;
-}
-
 /* The traits that any page has. */
 unsigned int bench_traits(const struct bench_layout *layout)
 {
@@ -160,12 +148,14 @@ static const char *age(const struct bench_region *region)
 
 static const char *clear_soft_dirty(const struct bench_region *region)
 {
+	const char *why;
+
 	if (!softdirty_supported())
 		return because("no soft-dirty bit here");
-	if (write_clear_refs("4"))
-		return reason;
-	write_without(region, BENCH_UNDIRTIED);
-	return NULL;
+	why = write_clear_refs("4");
+	if (!why)
+		write_without(region, BENCH_UNDIRTIED);
+	return why;
 }
 
 static const char *arm(struct bench_region *region)
@@ -282,11 +272,11 @@ static const char *verify_entries(const struct bench_region *region,
 	for (i = 0; !why && i < nr_pages; i++) {
 		why = verify_entry(region, i, traits, pagemap, kpageflags);
 		if (why)
-			because("page %zu of the layout %s", i, why);
+			why = because("page %zu of the layout %s", i, why);
 	}
 	close(pagemap);
 	close(kpageflags);
-	return why ? reason : NULL;
+	return why;
 }
 
 /* Pages of the region's VMA that a row of smaps counts. */

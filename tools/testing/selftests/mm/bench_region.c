@@ -27,7 +27,8 @@ const char * const bench_map_names[BENCH_NR_MAPS] = {
 
 static char reason[256];
 
-static __printf(1, 2) const char *because(const char *format, ...)
+/* A reason why something cannot be done; good until the next one. */
+const char *because(const char *format, ...)
 {
 	va_list args;
 

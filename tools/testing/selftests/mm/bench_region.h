@@ -54,6 +54,7 @@ extern const char * const bench_map_names[BENCH_NR_MAPS];
  * directory that the environment variable WRITE_UPGRADE_DIR names, if the region is
  * alone, else in the current one.
  */
+__printf(1, 2) const char *because(const char *format, ...);
 const char *bench_map_region(struct bench_region *region);
 /* At least so many pages, which is at least so many folios. */
 const char *bench_map_memory(struct bench_region *region, enum bench_memory memory,
