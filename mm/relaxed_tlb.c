@@ -169,9 +169,12 @@ bool relaxed_tlb_repair(struct mm_struct *mm, bool spurious)
  * For the fault handler of an architecture, where it is about to give up because page
  * faults are disabled, or to wait for the mmap lock.
  *
- * At most one repair for each CPU and relaxed generation. The architecture calls it only
- * where an entry that looks writable is so for hardware, too: then an access is repeated
- * only if the entry has changed once more.
+ * At most one repair for each CPU and relaxed generation: an access that faults for
+ * another reason is repeated once.  The architecture calls it only where an entry that
+ * looks writable is so for hardware, too, so that there are few of these.
+ *
+ * get_user_pages_fast() does without locks, but may wait for whoever is changing entries
+ * that are contiguous.  With PREEMPT_RT that may be a task that this one has preempted.
  *
  * Context: Any; in NMI nothing is repaired.
  * Return: true if the access is to be repeated.
@@ -185,7 +188,8 @@ bool relaxed_tlb_repair_early(struct mm_struct *mm, unsigned long address,
 	struct page *page;
 	unsigned int seq;
 
-	if (!gen || in_nmi() || !relaxed_tlb_is_behind(mm, gen))
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) || !gen || in_nmi() ||
+	    !relaxed_tlb_is_behind(mm, gen))
 		return false;
 	if (may_wait && mmap_lock_speculate_try_begin(mm, &seq))
 		return false;

@@ -7,8 +7,8 @@
  * they go through flush_tlb_func(), so it does not matter whether remote flushes are a
  * hypervisor's business.
  */
+#include <linux/irqflags.h>
 #include <linux/mm.h>
-#include <linux/preempt.h>
 #include <linux/vmstat.h>
 
 #include <asm/relaxed_tlb.h>
@@ -24,6 +24,9 @@
  *
  * Page walks see stores in program order, so there is nothing to order here.
  *
+ * Interrupts are off, as in any flush of a user's mm: an IPI may give the mm a global
+ * ASID, and CR3 must not be written with the one from before.
+ *
  * Context: Any.
  */
 void arch_relaxed_tlb_flush_range(struct mm_struct *mm, unsigned long start,
@@ -31,7 +34,7 @@ void arch_relaxed_tlb_flush_range(struct mm_struct *mm, unsigned long start,
 {
 	unsigned long nr = (end - start) >> stride_shift;
 
-	guard(preempt)();
+	guard(irqsave)();
 	if (!arch_relaxed_tlb_is_loaded(mm))
 		return;
 
@@ -50,7 +53,7 @@ void arch_relaxed_tlb_flush_range(struct mm_struct *mm, unsigned long start,
  *
  * It has no global ASID, see arch_relaxed_tlb_is_loaded().
  *
- * Context: Preemption is off.
+ * Context: Interrupts are off.
  */
 void arch_relaxed_tlb_flush_all(struct mm_struct *mm)
 {

@@ -559,7 +559,7 @@ FIXTURE_TEARDOWN(contpte_hints)
  * the scan has flushed the TLBs. With a bug, what they put into the page table is not
  * folded where it was, or folded where it was not, and meets old translations.
  */
-TEST_F(contpte_hints, undone_at_once)
+TEST_F_TIMEOUT(contpte_hints, undone_at_once, 120)
 {
 	struct race race = {};
 	const char *skip = numa_set_hints(1);	/* the first take long */

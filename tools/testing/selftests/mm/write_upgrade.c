@@ -89,6 +89,7 @@ struct area {
 	char *other;		/* second mapping of the file, or NULL */
 	unsigned long nr, first, end;
 	int down;		/* the protection to upgrade from */
+	bool by_page;		/* a call for each page: the kernel has code for one */
 	int fd;			/* of the file, or -1 */
 	int uffd;
 	bool *excl;		/* page is not shared with the peer */
@@ -232,8 +233,14 @@ struct peer {
 
 static int protect_window(struct area *a, int prot)
 {
-	return mprotect(page_at(a, a->first), (a->end - a->first) * psize(),
-			prot);
+	const unsigned long step = a->by_page ? 1 : a->end - a->first;
+	unsigned long i;
+
+	for (i = a->first; i < a->end; i += step) {
+		if (mprotect(page_at(a, i), step * psize(), prot))
+			return -1;
+	}
+	return 0;
 }
 
 static bool takedown(struct area *a)
@@ -767,6 +774,18 @@ TEST_F(write_upgrade, exclusive_in_pieces)
 	expect_no_faults(a, "pages upgraded in pieces");
 }
 
+TEST_F(write_upgrade, exclusive_by_page)
+{
+	struct area *a = &self->a;
+
+	a->by_page = true;
+	ASSERT_TRUE(takedown(a));
+	ASSERT_TRUE(upgrade(a));
+	write_window(a, 'P', NULL);
+	expect_no_faults(a, "exclusive pages, one by one");
+	expect_data(a, a->map, 'P', NULL, "exclusive pages, one by one");
+}
+
 /* Every other page is taken down, then all are upgraded in one call. */
 TEST_F(write_upgrade, alternate_protections)
 {
@@ -1232,6 +1251,12 @@ TEST_F(write_upgrade, shared_head)
 	partly_shared(_metadata, &self->a, head_shared);
 }
 
+TEST_F(write_upgrade, shared_even_by_page)
+{
+	self->a.by_page = true;
+	partly_shared(_metadata, &self->a, odd_exclusive);
+}
+
 /* ---- Trackers of writes ---- */
 
 static bool clear_and_toggle(struct area *a, bool within)
@@ -1273,6 +1298,12 @@ TEST_F(write_upgrade, soft_dirty_cleared_before)
 
 TEST_F(write_upgrade, soft_dirty_cleared_within)
 {
+	soft_dirty(_metadata, &self->a, true);
+}
+
+TEST_F(write_upgrade, soft_dirty_cleared_within_by_page)
+{
+	self->a.by_page = true;
 	soft_dirty(_metadata, &self->a, true);
 }
 
@@ -1364,6 +1395,12 @@ static void uffd_unarmed(struct __test_metadata *_metadata, struct area *a)
 
 TEST_F(write_upgrade, uffd_wp_armed)
 {
+	uffd_armed(_metadata, &self->a);
+}
+
+TEST_F(write_upgrade, uffd_wp_armed_by_page)
+{
+	self->a.by_page = true;
 	uffd_armed(_metadata, &self->a);
 }
 

@@ -521,7 +521,8 @@ TEST_F(hugetlb_size, written_by_two_threads)
 	EXPECT_LE(second, entries * ROUNDS);
 	if (bench_find_counter("nr_tlb_relaxed_flush") < 0)
 		return;
-	EXPECT_LE(first + second, ROUNDS / 4) {
+	/* A stale entry of the region may cost each thread one, for each upgrade. */
+	EXPECT_LE(first + second, 2 * ROUNDS) {
 		TH_LOG("%ld and %ld write faults on %u dirty huge pages in %u rounds",
 		       first, second, self->nr, ROUNDS);
 	}
