@@ -1569,8 +1569,9 @@ TEST_F(second_monitor, no_write_while_protected)
 		ASSERT_TRUE(is_done(&crew[0], ms_from_now(PATIENCE_MS)));
 		join_after_us = rand_r(&seed) % (LONG_MS * 1000 / 2);
 		tell(&crew[1], JOIN_IN);
-		while (!atomic_exchange(&joining, false))
+		while (!atomic_load(&joining))
 			;
+		atomic_store(&joining, false);
 		atomic_store(&protecting, true);
 		ASSERT_TRUE(uffd_protect(region.addr, len, true));
 		atomic_store(&protecting, false);
