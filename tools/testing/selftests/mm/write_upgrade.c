@@ -100,6 +100,9 @@ struct area {
 	unsigned char *faults;	/* per page, faults of the last write */
 };
 
+/* A call for each page, of which a PMD has 2048 where they have 16K. */
+#define MANY_CALLS_S	120
+
 /* ---- Counting faults ---- */
 
 /* Minor faults of this thread; the file pages of these tests never need I/O. */
@@ -774,7 +777,7 @@ TEST_F(write_upgrade, exclusive_in_pieces)
 	expect_no_faults(a, "pages upgraded in pieces");
 }
 
-TEST_F(write_upgrade, exclusive_by_page)
+TEST_F_TIMEOUT(write_upgrade, exclusive_by_page, MANY_CALLS_S)
 {
 	struct area *a = &self->a;
 
@@ -787,7 +790,7 @@ TEST_F(write_upgrade, exclusive_by_page)
 }
 
 /* Every other page is taken down, then all are upgraded in one call. */
-TEST_F(write_upgrade, alternate_protections)
+TEST_F_TIMEOUT(write_upgrade, alternate_protections, MANY_CALLS_S)
 {
 	struct area *a = &self->a;
 	unsigned long i;
@@ -801,7 +804,7 @@ TEST_F(write_upgrade, alternate_protections)
 }
 
 /* The same of pages shared with a child: none may become writable. */
-TEST_F(write_upgrade, alternate_protections_shared)
+TEST_F_TIMEOUT(write_upgrade, alternate_protections_shared, MANY_CALLS_S)
 {
 	struct area *a = &self->a;
 	struct peer p;
@@ -1230,7 +1233,7 @@ TEST_F(write_upgrade, shared_second_half)
 	partly_shared(_metadata, &self->a, first_half_exclusive);
 }
 
-TEST_F(write_upgrade, shared_even)
+TEST_F_TIMEOUT(write_upgrade, shared_even, MANY_CALLS_S)
 {
 	partly_shared(_metadata, &self->a, odd_exclusive);
 }
@@ -1251,7 +1254,7 @@ TEST_F(write_upgrade, shared_head)
 	partly_shared(_metadata, &self->a, head_shared);
 }
 
-TEST_F(write_upgrade, shared_even_by_page)
+TEST_F_TIMEOUT(write_upgrade, shared_even_by_page, MANY_CALLS_S)
 {
 	self->a.by_page = true;
 	partly_shared(_metadata, &self->a, odd_exclusive);
@@ -1301,7 +1304,7 @@ TEST_F(write_upgrade, soft_dirty_cleared_within)
 	soft_dirty(_metadata, &self->a, true);
 }
 
-TEST_F(write_upgrade, soft_dirty_cleared_within_by_page)
+TEST_F_TIMEOUT(write_upgrade, soft_dirty_cleared_within_by_page, MANY_CALLS_S)
 {
 	self->a.by_page = true;
 	soft_dirty(_metadata, &self->a, true);
@@ -1398,7 +1401,7 @@ TEST_F(write_upgrade, uffd_wp_armed)
 	uffd_armed(_metadata, &self->a);
 }
 
-TEST_F(write_upgrade, uffd_wp_armed_by_page)
+TEST_F_TIMEOUT(write_upgrade, uffd_wp_armed_by_page, MANY_CALLS_S)
 {
 	self->a.by_page = true;
 	uffd_armed(_metadata, &self->a);
