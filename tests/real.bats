@@ -83,7 +83,7 @@ setup()
 @test "the tests that vm/mutants and vm/mutants-users name are there" {
 	while IFS=: read -r program name; do
 		grep -qx "$program" vm/guest/tests
-		grep -Eq "^TEST(_F)?(_TIMEOUT)?\((.*[ ,])?$name[,)]" "tools/testing/selftests/mm/$program.c" ||
+		grep -Eq "^TEST(_F)?(_TIMEOUT)?\((.*[ ,])?${name}[,)]" "tools/testing/selftests/mm/$program.c" ||
 			{ echo "$program has no test $name"; false; }
 	done < <(grep -hv '^#' vm/mutants vm/mutants-users | awk '{ print $3 }' | tr , '\n' |
 		 sed -e '/^+/d' -e 's/@.*//')
