@@ -9,9 +9,8 @@
  * What is guaranteed: only hints are undone, an entry that userfaultfd RWP armed
  * keeps its trap; and no entry becomes writable that a write fault would not make
  * writable, see write_upgrade.h.  Entries are restored in batches, so that an
- * architecture that folds entries writes the folded ones directly.  Hardware does
- * not see a PROT_NONE entry, so nothing of it needs to be preserved and there is
- * nothing to flush.
+ * architecture that folds entries writes the folded ones directly.  A PROT_NONE entry
+ * permits no access, so hardware changes nothing in it, and there is nothing to flush.
  */
 
 #include <linux/mm.h>
@@ -117,7 +116,7 @@ static unsigned int restore_batch(struct vm_fault *vmf, struct folio *folio,
  *	 hint.
  * @folio: Folio that the entry maps, or NULL if it maps no normal page.
  * @pte: What numa_hint_undone() said of the entry, under the same hold of the
- *	 lock.
+ *	 lock. The entries of a large folio are decided on together, this one too.
  *
  * Stays within the VMA and within the page table: only the lock of that is held,
  * and a folio may be mapped beyond both.
@@ -133,7 +132,7 @@ void numa_hint_restore(struct vm_fault *vmf, struct folio *folio, pte_t pte)
 	unsigned int nr;
 
 	if (!folio || !folio_test_large(folio)) {
-		/* Hardware does not see a hint: pte still replaces what this gets. */
+		/* Hardware changes nothing in a hint: pte still replaces what this gets. */
 		if (modify_prot_needs_start(old))
 			old = modify_prot_start_ptes(vma, addr, ptep, 1);
 		restore_ptes(vmf, addr, ptep, old, pte, 1);

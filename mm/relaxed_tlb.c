@@ -14,10 +14,12 @@
  * of the mm.  A spurious fault of a CPU that is behind flushes all of it, and so stands
  * for every other entry that is stale.  Therefore:
  *
- *   No CPU takes more spurious faults than interrupts it was spared.
+ *   No CPU takes more than one spurious fault for each relaxed flush, nor more than
+ *   RELAXED_TLB_SINGLE before it catches up with all of them.
  *
- * After a flush of one page that page alone may fault, once.  After a flush of many
- * the first fault makes the CPU catch up.
+ * After a flush of one page that page alone may fault, and is left to that fault as long
+ * as there were few such flushes.  After a flush of many pages, or many flushes, the first
+ * fault makes the CPU catch up.
  *
  *   CPU that adds permissions              CPU with a stale entry
  *
@@ -42,7 +44,13 @@
 #include <trace/events/tlb.h>
 #include <asm/relaxed_tlb.h>
 
-DEFINE_STATIC_KEY_TRUE(relaxed_tlb_enabled);
+/*
+ * A CPU that has missed more relaxed flushes, of one page each, catches up with all: so
+ * many spurious faults cost about what it costs to fill a TLB again.
+ */
+#define RELAXED_TLB_SINGLE	32
+
+DEFINE_STATIC_KEY_TRUE_RO(relaxed_tlb_enabled);
 
 static int __init relaxed_tlb_setup(char *s)
 {
@@ -132,8 +140,8 @@ static void relaxed_tlb_count_repair(void)
  * @spurious: The page table permitted the access already.  Otherwise it is the caller's
  *	      guess that a stale entry was the cause.
  *
- * If more than one page was upgraded since this CPU last flushed all that it holds of
- * the mm, then flush all of it.
+ * If more than one page was upgraded at once, or many one by one, since this CPU last
+ * flushed all that it holds of the mm, then flush all of it.
  *
  * Context: Process context, page table locks may be held.  @mm need not be that of the
  * task; then the fault was not of this CPU, and there is nothing to do.
@@ -142,16 +150,21 @@ static void relaxed_tlb_count_repair(void)
 bool relaxed_tlb_repair(struct mm_struct *mm, bool spurious)
 {
 	unsigned long flags;
+	u64 gen = atomic64_read(&mm->relaxed_tlb.gen), since;
 	bool all = false;
-	u64 wide;
 
-	if (!atomic64_read(&mm->relaxed_tlb.gen))
+	if (!gen)
+		return false;
+	/* Nothing to guess: the fault may be due to the dirty bit alone. */
+	if (!spurious && !arch_relaxed_tlb_sets_dirty())
 		return false;
 
 	local_irq_save(flags);
 	if (arch_relaxed_tlb_is_loaded(mm)) {
-		wide = READ_ONCE(mm->relaxed_tlb.wide);
-		all = wide && relaxed_tlb_catch_up(mm, wide);
+		since = READ_ONCE(mm->relaxed_tlb.wide);
+		if (gen > RELAXED_TLB_SINGLE)
+			since = max(since, gen - RELAXED_TLB_SINGLE);
+		all = since && relaxed_tlb_catch_up(mm, since);
 		if (all || spurious)
 			relaxed_tlb_count_repair();
 	}
@@ -169,12 +182,14 @@ bool relaxed_tlb_repair(struct mm_struct *mm, bool spurious)
  * For the fault handler of an architecture, where it is about to give up because page
  * faults are disabled, or to wait for the mmap lock.
  *
- * At most one repair for each CPU and relaxed generation: an access that faults for
- * another reason is repeated once.  The architecture calls it only where an entry that
- * looks writable is so for hardware, too, so that there are few of these.
+ * At most one repair for each CPU and relaxed generation, as long as the CPU does not
+ * catch up with another mm: an access that faults for another reason is repeated once.
+ * The architecture calls it only where an entry that looks writable is so for hardware,
+ * too, so that there are few of these.
  *
- * get_user_pages_fast() does without locks, but may wait for whoever is changing entries
- * that are contiguous.  With PREEMPT_RT that may be a task that this one has preempted.
+ * The page is looked up without a lock, by taking a reference for a moment, as perf does
+ * it for the addresses of its samples.  What get_user_pages_fast() refuses is left to the
+ * fault: special mappings and secret memory.
  *
  * Context: Any; in NMI nothing is repaired.
  * Return: true if the access is to be repeated.
@@ -188,8 +203,7 @@ bool relaxed_tlb_repair_early(struct mm_struct *mm, unsigned long address,
 	struct page *page;
 	unsigned int seq;
 
-	if (IS_ENABLED(CONFIG_PREEMPT_RT) || !gen || in_nmi() ||
-	    !relaxed_tlb_is_behind(mm, gen))
+	if (!gen || in_nmi() || !relaxed_tlb_is_behind(mm, gen))
 		return false;
 	if (may_wait && mmap_lock_speculate_try_begin(mm, &seq))
 		return false;

@@ -254,12 +254,16 @@ inline relaxed_tlb_catch_up()
 #endif
 }
 
-/* wide is not set without gen. */
+/*
+ * wide is not set without gen. A CPU may have missed many flushes of one page, at any
+ * time: they are not counted here.
+ */
 inline relaxed_tlb_repair()
 {
 	local_irq_disable();
 	if
 	:: wide != 0 && is_behind(wide) -> relaxed_tlb_catch_up()
+	:: gen != 0 && is_behind(gen) -> relaxed_tlb_catch_up()
 	:: wide == 0 || is_caught_up(wide)
 	fi;
 	local_irq_enable()

@@ -6,6 +6,8 @@
 #include <linux/sched.h>
 #include <asm/barrier.h>
 #include <asm/mmu.h>
+#include <asm/pgtable-hwdef.h>
+#include <asm/sysreg.h>
 #include <asm/tlbflush.h>
 
 /*
@@ -25,6 +27,15 @@ static inline bool arch_relaxed_tlb_pays(struct mm_struct *mm)
 static inline bool arch_relaxed_tlb_is_loaded(struct mm_struct *mm)
 {
 	return current->mm == mm;
+}
+
+/*
+ * Does this CPU set the dirty state of an entry that is writable, without a fault? Where
+ * it does not, a clean entry is not writable, although it looks so.
+ */
+static inline bool arch_relaxed_tlb_sets_dirty(void)
+{
+	return read_sysreg(tcr_el1) & TCR_HD;
 }
 
 /*

@@ -27,6 +27,12 @@ static inline bool arch_relaxed_tlb_is_loaded(struct mm_struct *mm)
 	       !is_global_asid(this_cpu_read(cpu_tlbstate.loaded_mm_asid));
 }
 
+/* Does this CPU set the dirty bit of an entry that is writable, without a fault? */
+static inline bool arch_relaxed_tlb_sets_dirty(void)
+{
+	return true;
+}
+
 /* Names an mm, as no other since boot; never 0. */
 static inline u64 arch_relaxed_tlb_mm_id(struct mm_struct *mm)
 {

@@ -59,6 +59,7 @@
 #define IDLE_SPINS	1000		/* before a thread sleeps */
 #define VERY_LATE_US	5000		/* ... now and then */
 #define WIDE_PAGES	512		/* more than are flushed one by one */
+#define MISSED_UPGRADES	40		/* for a CPU that has missed more, one fault is enough */
 
 #define SPARSE_SIZE	(1024UL << 20)
 #define LONG_MS		20		/* for a system call */
@@ -1710,14 +1711,15 @@ TEST_F(counters, one_repair_for_all_pages)
 }
 
 /*
- * Pages are upgraded one by one, and each thread writes to all of them. With a bug, a
- * page takes more than one fault, or each fault flushes what else the TLB holds.
+ * Pages are upgraded one by one, and each thread writes to all of them: it has missed
+ * many upgrades. With a bug, each page takes a fault, or each fault flushes all that the
+ * TLB holds.
  */
-TEST_F(counters, one_fault_for_each_page)
+TEST_F(counters, few_faults_page_by_page)
 {
 	static struct bench_counters before, after;
 	const int all = bench_find_counter("nr_tlb_local_flush_all");
-	unsigned long pages = 0, faults = 0;
+	unsigned long pages = 0, faults = 0, most = 0;
 	struct race race = {};
 
 	start_crew(all_other_cpus(), obeyer);
@@ -1729,11 +1731,12 @@ TEST_F(counters, one_fault_for_each_page)
 		ASSERT_TRUE(upgrade_under_all(true));
 		faults += sum_of(faults);
 		pages += WIDE_PAGES * crew_size;
+		most += MISSED_UPGRADES * crew_size;
 	}
 	bench_read(&after);
 	end_crew();
-	EXPECT_LE(faults, pages) {
-		TH_LOG("%lu faults on %lu pages", faults, pages);
+	EXPECT_LE(faults, most) {
+		TH_LOG("%lu faults on %lu pages that were upgraded one by one", faults, pages);
 	}
 	/* The downgrades flush all, on each CPU. */
 	EXPECT_TRUE(all < 0 || is_nearly_none(after.value[all] - before.value[all],
