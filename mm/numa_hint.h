@@ -25,7 +25,7 @@ void numa_hint_restore(struct vm_fault *vmf, struct folio *folio, pte_t pte);
 static inline void flush_pending_protnone(struct vm_area_struct *vma, unsigned long addr,
 					  unsigned long nr)
 {
-	if (MODIFY_PROT_WITHIN_FOLIO && mm_tlb_flush_pending(vma->vm_mm))
+	if (MODIFY_PROT_FOLDS > 1 && mm_tlb_flush_pending(vma->vm_mm))
 		flush_tlb_range(vma, addr, addr + nr * PAGE_SIZE);
 }
 
