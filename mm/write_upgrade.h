@@ -112,7 +112,6 @@ static __always_inline bool write_upgrade_exclusive(const struct page *page,
 
 	unrolled_count(8)
 	for (i = 0; i < nr; i++) {
-		VM_WARN_ON_ONCE_PAGE(!PageAnon(page + i), page + i);
 		VM_WARN_ON_ONCE_PAGE(PageHuge(page + i) && PageTail(page + i),
 				     page + i);
 		/* Other bits may change meanwhile, this one does not. */
