@@ -47,6 +47,7 @@
 
 #include "bench_counters.h"
 #include "bench_layout.h"
+#include "bench_timed.h"
 #include "hugepage_settings.h"
 #include "numa_hints.h"
 
@@ -1735,14 +1736,6 @@ static const struct operation *find_operation(const char *name)
 	return NULL;
 }
 
-/* Statuses of cases add up to that of the topic. */
-static int worse(int status, int of_case)
-{
-	if (status == KSFT_FAIL || of_case == KSFT_FAIL)
-		return KSFT_FAIL;
-	return status == KSFT_PASS || of_case == KSFT_PASS ? KSFT_PASS : KSFT_SKIP;
-}
-
 static int run_paths(const struct bench *asked)
 {
 	int status = KSFT_SKIP;
@@ -1752,7 +1745,7 @@ static int run_paths(const struct bench *asked)
 		struct bench bench = *asked;
 
 		snprintf(bench.name, sizeof(bench.name), "%s", paths[i].name);
-		status = worse(status, run_case(&bench));
+		status = bench_worse(status, run_case(&bench));
 	}
 	return status;
 }
@@ -1775,7 +1768,7 @@ static int run_topic(const struct topic *topic, const struct bench *asked)
 			continue; /* there are no others to write */
 		if (asked->only && !strstr(bench.name, asked->only))
 			continue;
-		status = worse(status, run_case(&bench));
+		status = bench_worse(status, run_case(&bench));
 	}
 }
 
@@ -1850,7 +1843,7 @@ static const struct {
 	},
 	[OPT_TIME] = {
 		"time", NULL,
-		"nanoseconds too: worth nothing in an emulator"
+		"nanoseconds too, and topics of time alone: worth nothing in an emulator"
 	},
 	[OPT_PAIRS] = {
 		"pairs", NULL,
@@ -2028,6 +2021,19 @@ static int run_one(struct asked *asked)
 	return run_case(bench);
 }
 
+/* Of time alone, in files of their own. */
+static const struct bench_topic * const timed_topics[] = {
+	&bench_shootdown, &bench_stale, &bench_mprot, &bench_latency,
+};
+
+static int run_timed_topic(const struct bench_topic *topic, const struct asked *asked)
+{
+	if (show_time)
+		return topic->run(asked->bench.only);
+	bench_skip(topic->name, "all", "it measures time only: ask for --time");
+	return KSFT_SKIP;
+}
+
 static int run_topics(const struct asked *asked)
 {
 	bool all = !strcmp(asked->topic, "all"), found = false;
@@ -2041,7 +2047,15 @@ static int run_topics(const struct asked *asked)
 		if (!all && strcmp(asked->topic, topics[i].name))
 			continue;
 		found = true;
-		status = worse(status, run_topic(&topics[i], &asked->bench));
+		status = bench_worse(status, run_topic(&topics[i], &asked->bench));
+	}
+	for (i = 0; i < ARRAY_SIZE(timed_topics); i++) {
+		if (list)
+			puts(timed_topics[i]->name);
+		if (!all && strcmp(asked->topic, timed_topics[i]->name))
+			continue;
+		found = true;
+		status = bench_worse(status, run_timed_topic(timed_topics[i], asked));
 	}
 	if (!found && !list)
 		fprintf(stderr, "there is no topic \"%s\": see --topic list\n",
