@@ -4,7 +4,7 @@
 export ARCH CONFIG PAGES LINUX KERNEL_TARBALL SETUP SIGNOFF BRANCH TREE ACCEL BUSYBOX \
        BASE TOPIC RUNS EMULATOR CONFLICTS ALLOWANCES
 
-.PHONY: help boot bench cost check model selftests kunit mutants series apply tree refresh \
+.PHONY: help boot bench measure cost check model selftests kunit mutants series apply tree refresh \
 	shell kernel build emulator clean
 
 help:		## list the commands
@@ -18,6 +18,9 @@ boot:		## build the series, boot it in QEMU, run its kselftests (the main job)
 
 bench:		## base beside patched: instructions, faults, interrupts, per topic
 	@scripts/bench
+
+measure:	## an archive that measures times on a real machine; see BENCHMARK.md
+	@scripts/measure
 
 cost:		## does any row of the benchmark cost more than vm/cost allows?
 	@scripts/cost

@@ -83,6 +83,17 @@ static const char *check_size(const struct bench_region *region)
 	return NULL;
 }
 
+/* What decides the size of folios, and what shows it. */
+static const char *check_rights(void)
+{
+	if (access("/proc/kpageflags", R_OK))
+		return because("/proc/kpageflags cannot be read: run as root");
+	if (thp_available() &&
+	    access("/sys/kernel/mm/transparent_hugepage/enabled", W_OK))
+		return because("the size of folios cannot be set here");
+	return NULL;
+}
+
 static const char *reserve_hugetlb(struct bench_region *region)
 {
 	unsigned long size = default_huge_page_size();
@@ -219,7 +230,9 @@ const char *bench_map_region(struct bench_region *region)
 	const char *why;
 
 	region->uffd = -1;
-	why = check_size(region);
+	why = check_rights();
+	if (!why)
+		why = check_size(region);
 	if (!why && region->map == BENCH_HUGETLB)
 		why = reserve_hugetlb(region);
 	if (!why)
