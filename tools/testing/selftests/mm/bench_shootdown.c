@@ -9,6 +9,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "bench_region.h"
@@ -59,12 +60,14 @@ static void count_interrupts(const struct bench_case *c, char *addr, size_t len)
 	unsigned int i, kind;
 
 	for (i = 0; i < WARM_UP + COUNT_ROUNDS; i++) {
+		/* Touches all of it, or the sums would count their own first faults. */
+		if (i <= WARM_UP)
+			memset(sum, 0, sizeof(sum));
 		bench_read(&at[0]);
 		for (kind = DOWN; kind <= UP; kind++) {
 			bench_sample(&calls[kind], call(addr, len, kind));
 			bench_read(&at[kind + 1]);
-			if (i >= WARM_UP)
-				bench_add_delta(&sum[kind], &at[kind], &at[kind + 1]);
+			bench_add_delta(&sum[kind], &at[kind], &at[kind + 1]);
 		}
 		bench_write_pages(addr, len, psize());
 	}
