@@ -9,7 +9,7 @@ SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 SERIES_DATE='1767225600 +0000'
 IDENT=${SERIES_IDENT:-protection upgrades <series@localhost>}
 # Top-level names that are the workshop's; all other files go into the kernel.
-WORKSHOP=(.ci .gitignore .git BENCHMARK.md COPYING Makefile README.md RESULTS.md
+WORKSHOP=(.ci .gitignore .git BENCHMARK.md COPYING Makefile README.md RESULTS.md results
 	  patches scripts tests vm models build MAINTAINERS)
 GIT=(env -u GIT_CONFIG_PARAMETERS -u GIT_CONFIG_COUNT -u GIT_OBJECT_DIRECTORY
      -u GIT_ALTERNATE_OBJECT_DIRECTORIES LANGUAGE=en GIT_NO_REPLACE_OBJECTS=1
