@@ -58,6 +58,7 @@
 #define BY_PAGE_RACES	2	/* ... and rounds, with several threads */
 #define MIXED_ROUNDS	8	/* of a layout, which no round changes */
 #define SCAN_ROUNDS	2	/* that were seen, of twice as many */
+#define WANTED_SCANS	3	/* while another task wants the CPU */
 #define GAPS_AFTER	3	/* interrupts without a scan: at least so many are seen */
 #define WAIT_NS		10000	/* how long a task sleeps that then wants the CPU */
 
@@ -1137,6 +1138,7 @@ static void measure_scan(struct bench *bench)
 {
 	struct bench_samples *with = &shared->timer[0].ticks;
 	struct bench_samples *without = &shared->timer[1].ticks;
+	unsigned long longest = -1UL;
 	int here, elsewhere;
 	unsigned int i;
 
@@ -1144,16 +1146,22 @@ static void measure_scan(struct bench *bench)
 	need(numa_prepare_scanner());
 	for (i = 0; i < 2 * SCAN_ROUNDS && with->n < SCAN_ROUNDS; i++)
 		scan_in_child(bench, here, false);
-	scan_in_child(bench, here, true);
+	/* An interrupt can only add to a stretch: the scan whose longest is the shortest. */
+	for (i = 0; i < WANTED_SCANS; i++) {
+		shared->longest = 0;
+		scan_in_child(bench, here, true);
+		if (shared->longest && shared->longest < longest)
+			longest = shared->longest;
+	}
 	if (!with->n || !without->n)
 		unsupported("no NUMA scan was seen, or no interrupt without one");
-	if (!shared->longest)
+	if (longest == -1UL)
 		unsupported("no task with real-time priority, or it never slept meanwhile");
 	report(bench, "scan", "min", "ticks/hint",
 	       (double)(bench_percentile(with, 0) - bench_percentile(without, 0)) /
 	       (bench->region.len / psize()), with->n, true);
 	report(bench, "scan", "longest", "ticks",
-	       shared->longest - shared->shortest + moment_in_ticks(), 1, true);
+	       longest - shared->shortest + moment_in_ticks(), WANTED_SCANS, true);
 }
 
 /* Paths that work on protection upgrades must not make slower */
