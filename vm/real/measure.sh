@@ -160,13 +160,10 @@ check_virtual()
 
 check_memory()
 {
-	for file in kernel/numa_balancing vm/compact_unevictable_allowed; do
-		value=$(first "$proc/sys/$file")
-		case $file:$value in
-		*numa_balancing:[1-9]*) doubt numa_balancing "on: it changes entries while they are measured" ;;
-		*numa_balancing:*) fine numa_balancing off ;;
-		esac
-	done
+	case $(first "$proc/sys/kernel/numa_balancing") in
+	[1-9]*)	doubt numa_balancing "on: it changes entries while they are measured" ;;
+	*)	fine numa_balancing off ;;
+	esac
 	case $(first "$sys/kernel/mm/ksm/run") in
 	1)	doubt ksm "on: it merges pages" ;;
 	*)	fine ksm off ;;
