@@ -88,8 +88,9 @@ void bench_report_counters(struct bench_metric *metric, const char *prefix,
 			   const char *op, const struct bench_counters *sum,
 			   double per);
 
-/* CPUs and time */
+/* CPUs, processes and time */
 bool bench_pin(int cpu);
+bool bench_fork_and_exit(void);
 int bench_nr_cpus(void);
 unsigned long bench_ns(void);
 

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bench_counters.h"
 #include "bench_layout.h"
 
 #define KPF_ZERO_PAGE	BIT_ULL(24)
@@ -94,15 +95,6 @@ static void write_without(const struct bench_region *region, unsigned int traits
 			bench_write_pages(address(region, i), psize(), psize());
 }
 
-static bool fork_and_exit(void)
-{
-	pid_t pid = fork();
-
-	if (!pid)
-		_exit(0);
-	return pid > 0 && waitpid(pid, NULL, 0) == pid;
-}
-
 /* The caller waits for a child that goes on in its place. */
 static const char *become_child(void)
 {
@@ -139,7 +131,7 @@ static const char *age(const struct bench_region *region)
 
 	if (why)
 		return why;
-	if (madvise(region->addr, region->len, MADV_DONTFORK) || !fork_and_exit() ||
+	if (madvise(region->addr, region->len, MADV_DONTFORK) || !bench_fork_and_exit() ||
 	    madvise(region->addr, region->len, MADV_DOFORK))
 		return because("the region cannot be kept from a child");
 	read_without(region, BENCH_OLD | NOT_MAPPED);
@@ -221,7 +213,7 @@ const char *bench_make_layout(struct bench_region *region,
 	choose_kinds(layout);
 	if (layout->child)
 		why = become_child();
-	else if (traits & BENCH_FORKED && !fork_and_exit())
+	else if (traits & BENCH_FORKED && !bench_fork_and_exit())
 		why = because("fork() failed");
 	if (!why && traits & BENCH_FORKED)
 		write_without(region, BENCH_FORKED);

@@ -16,8 +16,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "bench_access.h"
 #include "bench_region.h"
@@ -163,23 +161,14 @@ static void report_repairs(const struct bench_case *c, const struct bench_counte
 			    (double)(now.value[counter] - before->value[counter]) / n, n);
 }
 
-static void fork_and_exit(void)
-{
-	pid_t pid = fork();
-
-	if (!pid)
-		_exit(0);
-	if (pid < 0 || waitpid(pid, NULL, 0) != pid)
-		bench_failed("fork()");
-}
-
 /* Every other page is one that the other thread has not looked at since fork(). */
 static void one_batch(char *addr, unsigned long end, long *faults)
 {
 	long before;
 	size_t i;
 
-	fork_and_exit();
+	if (!bench_fork_and_exit())
+		bench_failed("fork()");
 	for (i = 0; i < BATCH && bench_ns() < end; i++) {
 		char *page = addr + i * psize();
 		bool look = i % 2;

@@ -550,22 +550,13 @@ static void measure_mixed(struct bench *bench)
 
 /* Write faults after fork() and the exit of the child */
 
-static void fork_and_exit(void)
-{
-	pid_t pid = fork();
-
-	if (!pid)
-		_exit(0);
-	if (pid < 0 || waitpid(pid, NULL, 0) != pid)
-		failed("fork()");
-}
-
 static void one_cow(struct bench *bench, struct timer *write,
 		    struct bench_counters *sum)
 {
 	const struct bench_region *region = &bench->region;
 
-	fork_and_exit();
+	if (!bench_fork_and_exit())
+		failed("fork()");
 	if (bench->after_toggle) {
 		mprotect_down(bench, region->addr, region->len);
 		mprotect_up(bench, region->addr, region->len);
@@ -983,20 +974,6 @@ static unsigned long nr_hints_timed(unsigned long *longer)
 }
 
 /* What a lap of a loop takes that looks at the tick, undisturbed. */
-static unsigned long find_lap(void)
-{
-	unsigned long begin, lap, shortest = -1UL;
-	unsigned int i;
-
-	for (i = 0; i < 100; i++) {
-		begin = bench_ticks();
-		lap = bench_ticks() - begin;
-		if (lap < shortest)
-			shortest = lap;
-	}
-	return shortest;
-}
-
 static unsigned long next_gap(unsigned long lap)
 {
 	unsigned long now, last;
@@ -1060,7 +1037,7 @@ static void let_scanner_run(struct bench *bench, int start)
 {
 	unsigned long unused = 0;
 	unsigned long want = nr_hints_timed(&unused) + bench->region.len / psize();
-	unsigned long lap = find_lap();
+	unsigned long lap = bench_tick_cost();
 	time_t end = time(NULL) + 10;
 	unsigned int i;
 
@@ -1081,13 +1058,7 @@ static void let_scanner_run(struct bench *bench, int start)
 /* The shortest time that the task is away has this in it. */
 static unsigned long moment_in_ticks(void)
 {
-	unsigned long ticks = bench_ticks(), ns = bench_ns();
-
-	while (bench_ns() - ns < 100 * WAIT_NS)
-		;
-	ticks = bench_ticks() - ticks;
-	ns = bench_ns() - ns;
-	return (ticks * WAIT_NS + ns / 2) / ns;
+	return WAIT_NS / bench_tick_ns() + .5;
 }
 
 /* One scan, in a process that ends with it; another task wants the CPU, or not. */
