@@ -44,7 +44,7 @@ static struct options options = {
 
 static struct bench_region region = { .map = BENCH_ANON };
 static char *saved;
-static atomic_char *state;	/* of each page */
+static atomic_uint *state;	/* of each page */
 static atomic_uint nr_saved;
 static atomic_ulong nr_messages;
 static atomic_uint nr_busy;	/* monitors with a message in hand */
@@ -156,8 +156,10 @@ static bool take_snapshot(struct bench_counters *sum, unsigned long *ticks)
 {
 	static struct bench_counters before, after;
 	unsigned long want = checksum(region.addr);
+	size_t page;
 
-	memset(state, PAGE_ARMED, options.pages);
+	for (page = 0; page < options.pages; page++)
+		atomic_store(&state[page], PAGE_ARMED);
 	memset(saved, 0, region.len);
 	atomic_store(&nr_saved, 0);
 	bench_read(&before);
@@ -231,7 +233,7 @@ static void set_memory_up(void)
 	if (why)
 		unsupported(why);
 	saved = malloc(region.len);
-	state = malloc(options.pages);
+	state = calloc(options.pages, sizeof(*state));
 	if (!saved || !state)
 		failed("malloc()");
 	pthread_barrier_init(&barrier_armed, NULL, options.writers + 1);

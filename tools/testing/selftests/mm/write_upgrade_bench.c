@@ -58,6 +58,7 @@
 #define BY_PAGE_RACES	2	/* ... and rounds, with several threads */
 #define MIXED_ROUNDS	8	/* of a layout, which no round changes */
 #define SCAN_ROUNDS	2	/* that were seen, of twice as many */
+#define MAX_STRETCHES	4	/* that are alike */
 #define WANTED_SCANS	3	/* while another task wants the CPU */
 #define GAPS_AFTER	3	/* interrupts without a scan: at least so many are seen */
 #define WAIT_NS		10000	/* how long a task sleeps that then wants the CPU */
@@ -112,9 +113,11 @@ struct shared {
 	unsigned long pairs;	/* of markers, so far */
 	struct timer timer[2];
 	struct bench_counters sum[3];
+	struct bench_samples stretches;
 	unsigned long rounds;
 	atomic_bool over;	/* for the task that wants the CPU */
-	unsigned long shortest, longest;
+	unsigned long shortest;
+	unsigned long longest[MAX_STRETCHES];	/* in order */
 };
 
 static struct shared *shared;
@@ -881,11 +884,11 @@ static void take_hints(const struct bench_region *region, struct timer *timer,
 static void rehearse(struct bench_region region)
 {
 	static struct bench_counters unused[2];
-	atomic_char *byte = (atomic_char *)shared;
+	char *addr = (char *)shared;
 	size_t i;
 
 	for (i = 0; i < sizeof(*shared); i += psize())
-		atomic_fetch_add(byte + i, 0);
+		atomic_fetch_add((atomic_uint *)(addr + i), 0);
 	region.len = 0;
 	take_hints(&region, &shared->timer[1], unused);
 }
@@ -1002,6 +1005,21 @@ static void sample_gap(const struct bench *bench, unsigned long lap)
 		bench_sample(&shared->timer[0].ticks, gap);
 }
 
+/* Of those seen so far, the longest. */
+static void keep_longest(unsigned long away)
+{
+	unsigned long shorter;
+	unsigned int i;
+
+	for (i = 0; i < MAX_STRETCHES; i++) {
+		if (away <= shared->longest[i])
+			continue;
+		shorter = shared->longest[i];
+		shared->longest[i] = away;
+		away = shorter;
+	}
+}
+
 /*
  * How long the kernel keeps the CPU to itself while the scanner works: a task with
  * real-time priority sleeps for a moment and looks how long it was away. If that is
@@ -1024,8 +1042,7 @@ static void __noreturn sleep_and_want(int start)
 		begin = bench_ticks();
 		nanosleep(&moment, NULL);
 		away = bench_ticks() - begin;
-		if (away > shared->longest)
-			shared->longest = away;
+		keep_longest(away);
 		if (!shared->shortest || away < shared->shortest)
 			shared->shortest = away;
 	}
@@ -1061,6 +1078,12 @@ static unsigned long moment_in_ticks(void)
 	return WAIT_NS / bench_tick_ns() + .5;
 }
 
+/* How much is scanned while another task wants the CPU: a few page tables are enough. */
+static size_t wanted_len(const struct bench *bench)
+{
+	return bench->region.len / 4;
+}
+
 /* One scan, in a process that ends with it; another task wants the CPU, or not. */
 static void __noreturn one_scan(struct bench *bench, int node, bool wanted)
 {
@@ -1069,7 +1092,7 @@ static void __noreturn one_scan(struct bench *bench, int node, bool wanted)
 
 	atomic_store(&shared->over, false);
 	if (wanted)
-		bench->region.len /= 4; /* a few page tables are enough */
+		bench->region.len = wanted_len(bench);
 	/* A child that is forked later would share the pages. */
 	if (pipe(start))
 		failed("pipe()");
@@ -1105,11 +1128,37 @@ static void scan_in_child(struct bench *bench, int node, bool wanted)
 		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : KSFT_FAIL);
 }
 
+/*
+ * The longest stretch of a scan, as seen by the task. The layout repeats in each page
+ * table, so there are as many that are alike; an interrupt or a first touch makes one of
+ * them longer, rarely all. So it is the shortest of the longest ones, and of a few scans
+ * the one in the middle.
+ */
+static unsigned long longest_stretch(struct bench *bench, int node)
+{
+	struct bench_samples *of_scans = &shared->stretches;
+	size_t tables = wanted_len(bench) / read_pmd_pagesize();
+	unsigned int i, last = 0;
+
+	if (tables > 1)
+		last = (tables < MAX_STRETCHES ? tables : MAX_STRETCHES) - 1;
+	for (i = 0; i < WANTED_SCANS; i++) {
+		memset(shared->longest, 0, sizeof(shared->longest));
+		scan_in_child(bench, node, true);
+		if (shared->longest[last])
+			bench_sample(of_scans, shared->longest[last]);
+	}
+	if (!of_scans->n)
+		unsupported("no task with real-time priority, or it never slept meanwhile");
+
+	return bench_percentile(of_scans, 50);
+}
+
 static void measure_scan(struct bench *bench)
 {
 	struct bench_samples *with = &shared->timer[0].ticks;
 	struct bench_samples *without = &shared->timer[1].ticks;
-	unsigned long longest = -1UL;
+	unsigned long longest;
 	int here, elsewhere;
 	unsigned int i;
 
@@ -1117,17 +1166,9 @@ static void measure_scan(struct bench *bench)
 	need(numa_prepare_scanner());
 	for (i = 0; i < 2 * SCAN_ROUNDS && with->n < SCAN_ROUNDS; i++)
 		scan_in_child(bench, here, false);
-	/* An interrupt can only add to a stretch: the scan whose longest is the shortest. */
-	for (i = 0; i < WANTED_SCANS; i++) {
-		shared->longest = 0;
-		scan_in_child(bench, here, true);
-		if (shared->longest && shared->longest < longest)
-			longest = shared->longest;
-	}
+	longest = longest_stretch(bench, here);
 	if (!with->n || !without->n)
 		unsupported("no NUMA scan was seen, or no interrupt without one");
-	if (longest == -1UL)
-		unsupported("no task with real-time priority, or it never slept meanwhile");
 	report(bench, "scan", "min", "ticks/hint",
 	       (double)(bench_percentile(with, 0) - bench_percentile(without, 0)) /
 	       (bench->region.len / psize()), with->n, true);
