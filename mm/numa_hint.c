@@ -125,11 +125,11 @@ static unsigned int restore_batch(struct vm_fault *vmf, struct folio *folio,
  */
 void numa_hint_restore(struct vm_fault *vmf, struct folio *folio, pte_t pte)
 {
-	unsigned long addr = vmf->address, before, after;
+	unsigned long addr = vmf->address;
 	struct vm_area_struct *vma = vmf->vma;
 	pte_t *ptep = vmf->pte;
 	pte_t old = ptep_get(ptep);
-	unsigned int nr;
+	unsigned int left, nr;
 
 	if (!folio || !folio_test_large(folio)) {
 		/* Hardware changes nothing in a hint: pte still replaces what this gets. */
@@ -139,24 +139,14 @@ void numa_hint_restore(struct vm_fault *vmf, struct folio *folio, pte_t pte)
 		return;
 	}
 
-	/* Counts, not addresses: the folio may begin below address 0. */
-	before = pte_pfn(old) - folio_pfn(folio);
-	after = min3(folio_nr_pages(folio) - before,
-		     (PMD_SIZE - (addr & ~PMD_MASK)) >> PAGE_SHIFT,
-		     (vma->vm_end - addr) >> PAGE_SHIFT);
-	before = min3(before, (addr & ~PMD_MASK) >> PAGE_SHIFT,
-		      (addr - vma->vm_start) >> PAGE_SHIFT);
-	addr -= before << PAGE_SHIFT;
-	ptep -= before;
+	left = fault_folio_ptes(vmf, folio, PTRS_PER_PTE, &addr, &ptep);
+	flush_pending_protnone(vma, addr, left);
 
-	after += before;
-	flush_pending_protnone(vma, addr, after);
-
-	for (; after; after -= nr) {
+	for (; left; left -= nr) {
 		nr = 1;
 		old = ptep_get(ptep);
 		if (is_numa_hint(vma, old) && maps_folio(old, folio))
-			nr = restore_batch(vmf, folio, addr, ptep, old, after);
+			nr = restore_batch(vmf, folio, addr, ptep, old, left);
 		addr += nr * PAGE_SIZE;
 		ptep += nr;
 	}

@@ -331,16 +331,22 @@ static void wait_for_laps(const struct bench *bench, unsigned long laps)
 			;
 }
 
-static void start_workers(struct bench *bench, char *addr, size_t len)
+static void need_cpus(const struct bench *bench)
 {
 	static char why[80];
-	unsigned int i;
 
 	if (bench->threads > MAX_THREADS || (int)bench->threads > bench_nr_cpus()) {
 		snprintf(why, sizeof(why), "%u threads want as many CPUs, of which there are %d",
 			 bench->threads, bench_nr_cpus());
 		unsupported(why);
 	}
+}
+
+static void start_workers(struct bench *bench, char *addr, size_t len)
+{
+	unsigned int i;
+
+	need_cpus(bench);
 	catch_segv();
 	for (i = 1; i < bench->threads; i++) {
 		workers[i] = (struct worker) {
@@ -553,7 +559,8 @@ static void measure_mixed(struct bench *bench)
 
 /* Write faults after fork() and the exit of the child */
 
-static void one_cow(struct bench *bench, struct timer *write,
+/* Writes to a page of each @step bytes. */
+static void one_cow(struct bench *bench, size_t step, struct timer *write,
 		    struct bench_counters *sum)
 {
 	const struct bench_region *region = &bench->region;
@@ -567,7 +574,7 @@ static void one_cow(struct bench *bench, struct timer *write,
 	bench_read(&after); /* after fork() its memory takes faults, too */
 	bench_read(&before);
 	timer_begin(write);
-	write_region(region);
+	bench_write_pages(region->addr, region->len, step);
 	timer_end(write);
 	bench_read(&after);
 	bench_add_delta(sum, &before, &after);
@@ -575,23 +582,30 @@ static void one_cow(struct bench *bench, struct timer *write,
 
 static void measure_cow(struct bench *bench)
 {
-	struct timer *write = &shared->timer[0];
+	struct timer *write = &shared->timer[0], *first = &shared->timer[1];
 	struct bench_counters *sum = shared->sum;
+	const size_t folio = bench->region.folio;
 	const char *why;
 	unsigned int i;
 
 	map_region(bench);
-	for (i = 0; i < WARM_UP; i++)
-		one_cow(bench, write, sum);
+	for (i = 0; i < WARM_UP; i++) {
+		one_cow(bench, psize(), write, &sum[0]);
+		one_cow(bench, folio, first, &sum[1]);
+	}
 	memset(sum, 0, sizeof(shared->sum));
 	reset_timers();
-	for (i = 0; i < bench->rounds; i++)
-		one_cow(bench, write, sum);
+	for (i = 0; i < bench->rounds; i++) {
+		one_cow(bench, psize(), write, &sum[0]);
+		one_cow(bench, folio, first, &sum[1]);
+	}
 	why = bench_verify_region(&bench->region);
 	if (why)
 		unsupported(why);
 	report_timer(bench, "write", write, "page", bench->region.len / psize());
-	report_counters(bench, "write", sum, bench->rounds);
+	report_counters(bench, "write", &sum[0], bench->rounds);
+	/* What one fault takes, and what who writes to few pages pays for the others. */
+	report_timer(bench, "first", first, "fault", bench->region.len / folio);
 }
 
 /*
@@ -946,6 +960,72 @@ static void wait_for(pid_t pid)
 {
 	if (pid < 0 || waitpid(pid, NULL, 0) != pid)
 		failed("fork()");
+}
+
+/*
+ * Programs that NUMA balancing is judged by: threads that all use all of the memory, or
+ * each a part of its own. The memory is on one node at first, and the threads are on all
+ * CPUs. The scanner works meanwhile, as often as it can, so the work has a number of
+ * passes, and hints, migrations and faults are what they come to.
+ */
+#define BALANCED_PASSES	1000
+
+static void *pass_on(void *arg)
+{
+	const struct worker *worker = arg;
+	unsigned int i;
+
+	bench_pin(worker->cpu);
+	for (i = 0; i < BALANCED_PASSES; i++)
+		bench_write_pages(worker->addr, worker->len, psize());
+	return NULL;
+}
+
+static void measure_balanced(struct bench *bench, bool own_part)
+{
+	struct bench_region *region = &bench->region;
+	size_t part = own_part ? region->len / bench->threads : region->len;
+	struct timer *timer = &shared->timer[0];
+	int here, elsewhere;
+	unsigned int i;
+
+	need_cpus(bench);
+	need(numa_find_nodes(&here, &elsewhere));
+	need(numa_prepare_scanner());
+	need(numa_bind(elsewhere));
+	map_region(bench);
+	write_region(region);
+	need(numa_bind(-1));
+	need(numa_scanner_on());
+	bench_read(&before);
+	timer_begin(timer);
+	for (i = 0; i < bench->threads; i++) {
+		workers[i] = (struct worker) {
+			.cpu = i, .len = part,
+			.addr = region->addr + (own_part ? i * part : 0),
+		};
+		if (pthread_create(&workers[i].thread, NULL, pass_on, &workers[i]))
+			failed("pthread_create()");
+	}
+	for (i = 0; i < bench->threads; i++)
+		pthread_join(workers[i].thread, NULL);
+	timer_end(timer);
+	bench_read(&after);
+	numa_scanner_off();
+	bench_add_delta(shared->sum, &before, &after);
+	bench->vague = true;
+	report_timer(bench, "work", timer, "pass", BALANCED_PASSES);
+	report_counters(bench, "work", shared->sum, BALANCED_PASSES);
+}
+
+static void measure_numa01(struct bench *bench)
+{
+	measure_balanced(bench, false);
+}
+
+static void measure_numa02(struct bench *bench)
+{
+	measure_balanced(bench, true);
 }
 
 /*
@@ -1350,6 +1430,8 @@ static const struct operation operations[] = {
 	{ "bystander", measure_bystander },
 	{ "laggard", measure_laggard },
 	{ "mixed", measure_mixed, mprotect_down, mprotect_up },
+	{ "numa01", measure_numa01 },
+	{ "numa02", measure_numa02 },
 	{ "scan", measure_scan },
 	{ "unchanged", measure_unchanged },
 };
@@ -1524,6 +1606,10 @@ static const struct topic topics[] = {
 	  .memory = { { BENCH_ANON, "4k" }, { BENCH_ANON, "64k" },
 		      { BENCH_ANON, "1m" }, { BENCH_ANON, "2m" },
 		      { BENCH_ANON, "pmd" } }, .nr_outcome = NR_OUTCOMES },
+	{ .name = "autonuma", .operation = "numa01", .pages = { 2048 }, .threads = { 1, 8 },
+	  .memory = { { BENCH_ANON, "4k" }, { BENCH_ANON, "64k" }, { BENCH_ANON, "2m" } } },
+	{ .name = "autonuma", .operation = "numa02", .pages = { 2048 }, .threads = { 8 },
+	  .memory = { { BENCH_ANON, "4k" }, { BENCH_ANON, "64k" }, { BENCH_ANON, "2m" } } },
 	{ .name = "cow", .operation = "cow",
 	  .memory = { { BENCH_ANON, "4k" }, { BENCH_ANON, "64k" },
 		      { BENCH_ANON, "1m" }, { BENCH_ANON, "2m" },
