@@ -6,7 +6,7 @@
  * and PageAnonExclusive() is clear.  When the other process is gone, the first write fault
  * finds out, by mapcounts and references, that the whole folio belongs to this process.
  * What holds for its page holds for all pages of the folio that this process maps, so
- * one fault is enough for them.
+ * a few faults are enough for them.
  *
  * What is guaranteed: a page becomes exclusive, and its entry writable, only if a write
  * fault on this entry, under the same hold of the page table lock, would do the same
@@ -23,14 +23,14 @@
 #include "wp_around.h"
 #include "write_upgrade.h"
 
-/*
- * So many entries become writable at first: who writes to one page only, and then forks
- * again, does not pay for all of a large folio.  A block that may be folded is not split.
- */
-#define WP_AROUND_FIRST	max(16UL, MODIFY_PROT_FOLDS)
+/* So many entries become writable, at most: the size of a folio does not bound a fault. */
+#define WP_AROUND_MAX		512UL
 
-/* And so many where one next to these is writable: others were written to before. */
-#define WP_AROUND_MAX	512UL
+/* So many times as many as were written to, as far as a few looks tell. */
+#define WP_AROUND_GROWTH	4
+
+/* A row of more entries that are writable already is the end. */
+#define WP_AROUND_SKIP		4
 
 static bool maps_folio(pte_t pte, const struct folio *folio)
 {
@@ -49,14 +49,74 @@ static bool is_writable(pte_t pte, const struct folio *folio)
 	return maps_folio(pte, folio) && pte_write(pte);
 }
 
-/* Is an entry of the folio that is next to these nr writable? */
-static bool is_next_to_writable(const struct folio *folio, unsigned long addr, pte_t *ptep,
-				unsigned int nr)
+/*
+ * How many entries, an aligned block, are worth it? Who writes to one page of a folio and
+ * then forks again gets no other one: it would not save a fault. Who goes on gets more and
+ * more, so what is in vain is a small multiple of what was written to. Folded entries
+ * become writable together, for less than it costs to unfold them.
+ */
+static unsigned long nr_around(const struct folio *folio, unsigned long addr, pte_t *ptep)
 {
-	const unsigned long first = pte_index(addr);
+	unsigned long nr = modify_prot_is_folded(ptep_get(ptep)) ? MODIFY_PROT_FOLDS : 1;
+	const unsigned long at = pte_index(addr);
 
-	return (first && is_writable(ptep_get(ptep - 1), folio)) ||
-	       (first + nr < PTRS_PER_PTE && is_writable(ptep_get(ptep + nr), folio));
+	while (nr < WP_AROUND_MAX &&
+	       ((at >= nr && is_writable(ptep_get(ptep - nr), folio)) ||
+		(at + nr < PTRS_PER_PTE && is_writable(ptep_get(ptep + nr), folio))))
+		nr *= WP_AROUND_GROWTH;
+
+	return min(nr, WP_AROUND_MAX);
+}
+
+/* Of the nr entries before ptep, how many to begin with? */
+static unsigned int nr_before(struct vm_area_struct *vma, const struct folio *folio,
+			      pte_t *ptep, unsigned int nr)
+{
+	unsigned int skipped = 0, i;
+	pte_t pte;
+
+	for (i = 0; i < nr; i++) {
+		pte = ptep_get(ptep - i - 1);
+		if (is_reusable(vma, pte, folio))
+			skipped = 0;
+		else if (!is_writable(pte, folio) || ++skipped > WP_AROUND_SKIP)
+			break;
+	}
+
+	return i;
+}
+
+/* Make entries writable, and their pages exclusive. Returns the end of them. */
+static unsigned long reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
+				unsigned long addr, pte_t *ptep, unsigned int max)
+{
+	const fpb_t flags = FPB_RESPECT_WRITE | FPB_RESPECT_SOFT_DIRTY;
+	unsigned long end = addr;
+	unsigned int skipped = 0, nr, i;
+	struct page *page;
+	pte_t pte;
+
+	for (; max; max -= nr) {
+		nr = 1;
+		pte = ptep_get(ptep);
+		if (is_reusable(vma, pte, folio)) {
+			page = pfn_to_page(pte_pfn(pte));
+			nr = folio_pte_batch_flags(folio, NULL, ptep, &pte, max, flags);
+			for (i = 0; i < nr; i++) {
+				if (!PageAnonExclusive(page + i))
+					SetPageAnonExclusive(page + i);
+			}
+			upgrade_ptes(vma, addr, ptep, nr);
+			end = addr + nr * PAGE_SIZE;
+			skipped = 0;
+		} else if (!is_writable(pte, folio) || ++skipped > WP_AROUND_SKIP) {
+			break;
+		}
+		addr += nr * PAGE_SIZE;
+		ptep += nr;
+	}
+
+	return end;
 }
 
 /**
@@ -67,9 +127,9 @@ static bool is_next_to_writable(const struct folio *folio, unsigned long addr, p
  *
  * Stays within the VMA and the page table: only the lock of that is held, and a folio may
  * be mapped beyond both.  It goes from the fault in both directions, up to the first entry
- * of which it is not true that a write fault would reuse the page: one that soft-dirty
- * tracking or userfaultfd waits for, a NUMA hint, one that is not present or is writable
- * already.  So it looks at no more than four entries that it does not make writable.
+ * that must stay as it is: one that soft-dirty tracking or userfaultfd waits for, a NUMA
+ * hint, one that is not present; or up to a row of entries that are writable already.
+ * So a fault looks at few entries that it does not make writable.
  *
  * No reference to the folio came from elsewhere: that was true of all its pages at once.
  * It stays true of those that this page table maps, as fork() needs the lock to share
@@ -79,49 +139,29 @@ static bool is_next_to_writable(const struct folio *folio, unsigned long addr, p
  */
 void wp_reuse_around(struct vm_fault *vmf, struct folio *folio)
 {
-	const fpb_t flags = FPB_RESPECT_WRITE | FPB_RESPECT_SOFT_DIRTY;
 	struct vm_area_struct *vma = vmf->vma;
-	unsigned long start, addr = vmf->address;
-	unsigned int left, nr, i;
+	unsigned long addr = vmf->address, end;
+	unsigned int nr, before, after;
 	pte_t *ptep = vmf->pte;
-	struct page *page;
-	pte_t pte;
 
-	left = fault_folio_ptes(vmf, folio, WP_AROUND_FIRST, &addr, &ptep);
-	if (is_next_to_writable(folio, addr, ptep, left)) {
-		addr = vmf->address;
-		ptep = vmf->pte;
-		left = fault_folio_ptes(vmf, folio, WP_AROUND_MAX, &addr, &ptep);
-	}
-	/* i: of those before the fault, the first of the last that are in a row */
-	i = (vmf->address - addr) / PAGE_SIZE;
-	while (i && is_reusable(vma, ptep_get(ptep + i - 1), folio))
-		i--;
-	left -= i;
-	ptep += i;
-	addr += i * PAGE_SIZE;
-
-	start = addr;
-	lazy_mmu_mode_enable();
-	for (; left; left -= nr) {
-		pte = ptep_get(ptep);
-		if (!is_reusable(vma, pte, folio))
-			break;
-		page = pfn_to_page(pte_pfn(pte));
-		nr = folio_pte_batch_flags(folio, NULL, ptep, &pte, left, flags);
-		for (i = 0; i < nr; i++) {
-			if (!PageAnonExclusive(page + i))
-				SetPageAnonExclusive(page + i);
-		}
-		upgrade_ptes(vma, addr, ptep, nr);
-		addr += nr * PAGE_SIZE;
-		ptep += nr;
-	}
-	lazy_mmu_mode_disable();
-	if (addr == start)
+	nr = nr_around(folio, addr, ptep);
+	if (nr == 1)
 		return;
 
-	flush_tlb_upgraded(vma, start, addr);
+	nr = fault_folio_ptes(vmf, folio, nr, &addr, &ptep);
+	before = (vmf->address - addr) / PAGE_SIZE;
+	after = nr - before;
+	before = nr_before(vma, folio, vmf->pte, before);
+	addr = vmf->address - before * PAGE_SIZE;
+
+	lazy_mmu_mode_enable();
+	end = reuse_ptes(vma, folio, addr, vmf->pte - before, before + after);
+	lazy_mmu_mode_disable();
+
+	if (end == addr)
+		return;
+
+	flush_tlb_upgraded(vma, addr, end);
 	/* The fault may find nothing left to do, and then it does not do this, either. */
 	flush_tlb_fix_spurious_fault(vma, vmf->address, vmf->pte);
 	update_mmu_cache_range(vmf, vma, vmf->address, vmf->pte, 1);

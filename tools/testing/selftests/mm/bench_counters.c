@@ -317,7 +317,7 @@ static bool is_reported(const struct bench_metric *m, unsigned int counter)
 		return has_ipis;
 	if (has_ipis && !strcmp(names[counter], "nr_tlb_remote_flush_received"))
 		return false;
-	return strncmp(names[counter], "numa_", 5) || !strcmp(m->topic, "numa");
+	return strncmp(names[counter], "numa_", 5) || strstr(m->topic, "numa");
 }
 
 /* One metric for each counter, "@prefix_NAME", divided by @per times an @op. */

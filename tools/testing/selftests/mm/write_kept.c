@@ -46,8 +46,8 @@
 #define MAX_PAGES	2048
 #define ROUNDS		12
 #define PROTECTIONS	200
-#define AROUND		512	/* entries that one fault reaches, at most, */
-#define AROUND_FIRST	16	/* if it is not the first one there */
+#define AROUND		512UL	/* entries that one fault reaches, at most, */
+#define GROWTH		4	/* and this many times as many as those before it */
 
 #define OLD		'o'	/* what the pages are filled with */
 #define NEW		'n'	/* what is written to them */
@@ -105,12 +105,14 @@ static unsigned long folios(void)
 	return pages / per_folio;
 }
 
-/* The least number of faults that makes all of the pages writable. */
+/* So many faults make all of the pages writable, if they are written to in order. */
 static unsigned long few_faults(void)
 {
-	if (region.pmd)
-		return folios();
-	return folios() * ((per_folio + AROUND - 1) / AROUND + (per_folio > AROUND_FIRST));
+	unsigned long of_folio = 1, nr;
+
+	for (nr = 1; !region.pmd && nr < per_folio; nr += nr < AROUND ? nr * (GROWTH - 1) : nr)
+		of_folio++;
+	return folios() * of_folio;
 }
 
 /*
@@ -554,6 +556,7 @@ TEST_F(after_fork, forks_meanwhile)
 TEST_F(after_fork, watched_by_uffd)
 {
 	const char *skip;
+	unsigned long i;
 
 	if (region.pmd)
 		SKIP(return, "to watch a page splits the PMD");
@@ -561,17 +564,20 @@ TEST_F(after_fork, watched_by_uffd)
 	skip = watch(3, 4);
 	if (skip)
 		SKIP(return, "%s", skip);
-	write_page(0, NEW);
+	for (i = 0; i < pages; i++) {
+		if (i % 4 != 3)
+			write_page(i, NEW);
+	}
 	EXPECT_EQ(missed(3, 4), 0) {
 		TH_LOG("writes to pages that were write-protected went unseen");
 	}
-	write_pages(0, pages, NEW);
 	EXPECT_EQ(wrong_pages(0, pages, NEW), 0);
 }
 
 TEST_F(after_fork, watched_for_soft_dirty)
 {
 	const char *skip;
+	unsigned long i;
 
 	if (region.pmd)
 		SKIP(return, "a PMD is soft-dirty as a whole");
@@ -580,13 +586,14 @@ TEST_F(after_fork, watched_for_soft_dirty)
 	if (skip)
 		SKIP(return, "%s", skip);
 	EXPECT_EQ(soft_dirty_pages(), 0);
-	write_page(per_folio - 2, NEW);
-	EXPECT_EQ(soft_dirty_pages(), 1) {
-		TH_LOG("one page was written to, and %lu are soft-dirty", soft_dirty_pages());
+	for (i = 0; i < per_folio - 1; i++)
+		write_page(i, NEW);
+	EXPECT_EQ(soft_dirty_pages(), per_folio - 1) {
+		TH_LOG("%lu pages were written to, and %lu are soft-dirty", per_folio - 1,
+		       soft_dirty_pages());
 	}
-	write_page(0, NEW);
-	write_page(1, NEW);
-	EXPECT_EQ(soft_dirty_pages(), 3);
+	write_page(per_folio - 1, NEW);
+	EXPECT_EQ(soft_dirty_pages(), per_folio);
 }
 
 /* The middle of a folio is another VMA, which is read-only. */
@@ -599,8 +606,8 @@ TEST_F(after_fork, read_only_neighbours)
 		SKIP(return, "a VMA edge splits the PMD");
 	ASSERT_TRUE(share_and_unshare());
 	ASSERT_EQ(mprotect(page_at(first), nr * psize(), PROT_READ), 0);
-	write_page(0, NEW);
-	write_page(per_folio - 1, NEW);
+	write_pages(0, first, NEW);
+	write_pages(first + nr, per_folio, NEW);
 	for (i = first; i < first + nr; i++)
 		writable += try_write((void *)page_at(i), 1);
 	EXPECT_EQ(writable, 0) {
@@ -632,7 +639,7 @@ TEST_F(after_fork, replaced_page)
 	ASSERT_GT(second, 0);
 	ASSERT_EQ(madvise(region.addr, region.len, MADV_DOFORK), 0);
 	ASSERT_TRUE(end_child());
-	write_page(at - 1, NEW);
+	write_pages(0, at, NEW);
 	EXPECT_EQ(write_page(at, NEW), 1) {
 		TH_LOG("a shared page of another folio was written without a fault");
 	}

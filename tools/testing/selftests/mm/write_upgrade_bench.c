@@ -968,7 +968,7 @@ static void wait_for(pid_t pid)
  * CPUs. The scanner works meanwhile, as often as it can, so the work has a number of
  * passes, and hints, migrations and faults are what they come to.
  */
-#define BALANCED_PASSES	1000
+#define BALANCED_PASSES	8000
 
 static void *pass_on(void *arg)
 {
@@ -1013,7 +1013,6 @@ static void measure_balanced(struct bench *bench, bool own_part)
 	bench_read(&after);
 	numa_scanner_off();
 	bench_add_delta(shared->sum, &before, &after);
-	bench->vague = true;
 	report_timer(bench, "work", timer, "pass", BALANCED_PASSES);
 	report_counters(bench, "work", shared->sum, BALANCED_PASSES);
 }
