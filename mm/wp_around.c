@@ -44,16 +44,17 @@ static bool is_reusable(struct vm_area_struct *vma, pte_t pte, const struct foli
 	       write_upgrade_by_entry(vma, pte) == WRITE_UPGRADE_ASK_PAGE;
 }
 
+/* Most often it is not, so the cheap question comes first. */
 static bool is_writable(pte_t pte, const struct folio *folio)
 {
-	return maps_folio(pte, folio) && pte_write(pte);
+	return pte_write(pte) && maps_folio(pte, folio);
 }
 
 /*
  * How many entries, an aligned block, are worth it? Who writes to one page of a folio and
  * then forks again gets no other one: it would not save a fault. Who goes on gets more and
  * more, so what is in vain is a small multiple of what was written to. Folded entries
- * become writable together, for less than it costs to unfold them.
+ * become writable together, without the broadcasts that it takes to unfold them.
  */
 static unsigned long nr_around(const struct folio *folio, unsigned long addr, pte_t *ptep)
 {
