@@ -45,7 +45,7 @@ static bool is_reusable(struct vm_area_struct *vma, pte_t pte, const struct foli
 }
 
 /* Most often it is not, so the cheap question comes first. */
-static bool is_writable(pte_t pte, const struct folio *folio)
+static __always_inline bool is_writable(pte_t pte, const struct folio *folio)
 {
 	return pte_write(pte) && maps_folio(pte, folio);
 }
@@ -56,7 +56,8 @@ static bool is_writable(pte_t pte, const struct folio *folio)
  * more, so what is in vain is a small multiple of what was written to. Folded entries
  * become writable together, without the broadcasts that it takes to unfold them.
  */
-static unsigned long nr_around(const struct folio *folio, unsigned long addr, pte_t *ptep)
+static __always_inline
+unsigned long nr_around(const struct folio *folio, unsigned long addr, pte_t *ptep)
 {
 	unsigned long nr = modify_prot_is_folded(ptep_get(ptep)) ? MODIFY_PROT_FOLDS : 1;
 	const unsigned long at = pte_index(addr);
@@ -120,6 +121,32 @@ static unsigned long reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
 	return end;
 }
 
+/* Make the entries of a block of nr, a power of two, exclusive and writable. */
+static noinline void reuse_block(struct vm_fault *vmf, struct folio *folio, unsigned long nr)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long addr = vmf->address, end;
+	unsigned int before, after;
+	pte_t *ptep = vmf->pte;
+
+	after = fault_folio_ptes(vmf, folio, nr, &addr, &ptep);
+	before = (vmf->address - addr) / PAGE_SIZE;
+	after -= before;
+	before = nr_before(vma, folio, vmf->pte, before);
+	addr = vmf->address - before * PAGE_SIZE;
+
+	lazy_mmu_mode_enable();
+	end = reuse_ptes(vma, folio, addr, vmf->pte - before, before + after);
+	lazy_mmu_mode_disable();
+	if (end == addr)
+		return;
+
+	flush_tlb_upgraded(vma, addr, end);
+	/* The fault may find nothing left to do, and then it does not do this, either. */
+	flush_tlb_fix_spurious_fault(vma, vmf->address, vmf->pte);
+	update_mmu_cache_range(vmf, vma, vmf->address, vmf->pte, 1);
+}
+
 /**
  * wp_reuse_around() - Make the entries around a write fault exclusive and writable, too
  * @vmf: A write fault; its entry is mapped, locked and unchanged since the fault.
@@ -140,30 +167,8 @@ static unsigned long reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
  */
 void wp_reuse_around(struct vm_fault *vmf, struct folio *folio)
 {
-	struct vm_area_struct *vma = vmf->vma;
-	unsigned long addr = vmf->address, end;
-	unsigned int nr, before, after;
-	pte_t *ptep = vmf->pte;
+	unsigned long nr = nr_around(folio, vmf->address, vmf->pte);
 
-	nr = nr_around(folio, addr, ptep);
-	if (nr == 1)
-		return;
-
-	nr = fault_folio_ptes(vmf, folio, nr, &addr, &ptep);
-	before = (vmf->address - addr) / PAGE_SIZE;
-	after = nr - before;
-	before = nr_before(vma, folio, vmf->pte, before);
-	addr = vmf->address - before * PAGE_SIZE;
-
-	lazy_mmu_mode_enable();
-	end = reuse_ptes(vma, folio, addr, vmf->pte - before, before + after);
-	lazy_mmu_mode_disable();
-
-	if (end == addr)
-		return;
-
-	flush_tlb_upgraded(vma, addr, end);
-	/* The fault may find nothing left to do, and then it does not do this, either. */
-	flush_tlb_fix_spurious_fault(vma, vmf->address, vmf->pte);
-	update_mmu_cache_range(vmf, vma, vmf->address, vmf->pte, 1);
+	if (nr > 1)
+		reuse_block(vmf, folio, nr);
 }
