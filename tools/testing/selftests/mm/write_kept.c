@@ -5,8 +5,8 @@
  *
  * The invariants, for folios of each size:
  *
- * (1) When the child is gone, one write fault is enough for what a VMA and a page table
- *     map of a folio.
+ * (1) When the child is gone, a few write faults are enough for what a VMA and a page
+ *     table map of a folio.
  *
  * (2) After migration a page that is exclusive to the process is written without a fault.
  *
