@@ -31,12 +31,6 @@ static bool is_numa_hint(struct vm_area_struct *vma, pte_t pte)
 	       !(userfaultfd_rwp(vma) && pte_uffd(pte));
 }
 
-/* Does the entry map a page of the folio? mremap() may have moved others in. */
-static bool maps_folio(pte_t pte, const struct folio *folio)
-{
-	return pte_pfn(pte) - folio_pfn(folio) < folio_nr_pages(folio);
-}
-
 /* What the VMA says the entry is to be, accessed. */
 static pte_t without_hint(const struct vm_area_struct *vma, pte_t pte)
 {
@@ -145,7 +139,7 @@ void numa_hint_restore(struct vm_fault *vmf, struct folio *folio, pte_t pte)
 	for (; left; left -= nr) {
 		nr = 1;
 		old = ptep_get(ptep);
-		if (is_numa_hint(vma, old) && maps_folio(old, folio))
+		if (is_numa_hint(vma, old) && pte_maps_folio(old, folio))
 			nr = restore_batch(vmf, folio, addr, ptep, old, left);
 		addr += nr * PAGE_SIZE;
 		ptep += nr;

@@ -32,22 +32,17 @@
 /* A row of more entries that are writable already is the end. */
 #define WP_AROUND_SKIP		4
 
-static bool maps_folio(pte_t pte, const struct folio *folio)
-{
-	return pte_present(pte) && pte_pfn(pte) - folio_pfn(folio) < folio_nr_pages(folio);
-}
-
 /* Would a write fault on this entry reuse its page? */
 static bool is_reusable(struct vm_area_struct *vma, pte_t pte, const struct folio *folio)
 {
-	return maps_folio(pte, folio) &&
+	return pte_present(pte) && pte_maps_folio(pte, folio) &&
 	       write_upgrade_by_entry(vma, pte) == WRITE_UPGRADE_ASK_PAGE;
 }
 
 /* Most often it is not, so the cheap question comes first. */
 static __always_inline bool is_writable(pte_t pte, const struct folio *folio)
 {
-	return pte_write(pte) && maps_folio(pte, folio);
+	return pte_write(pte) && pte_present(pte) && pte_maps_folio(pte, folio);
 }
 
 /*
@@ -70,6 +65,18 @@ unsigned long nr_around(const struct folio *folio, unsigned long addr, pte_t *pt
 	return min(nr, WP_AROUND_MAX);
 }
 
+/*
+ * Does the row go on with this entry, in spite of those before it that were skipped?
+ * One that is reusable begins to count anew.
+ */
+static bool goes_on(const struct folio *folio, pte_t pte, bool reusable,
+		    unsigned int *skipped)
+{
+	*skipped = reusable ? 0 : *skipped + 1;
+
+	return reusable || (*skipped <= WP_AROUND_SKIP && is_writable(pte, folio));
+}
+
 /* Of the nr entries before ptep, how many to begin with? */
 static unsigned int nr_before(struct vm_area_struct *vma, const struct folio *folio,
 			      pte_t *ptep, unsigned int nr)
@@ -79,9 +86,7 @@ static unsigned int nr_before(struct vm_area_struct *vma, const struct folio *fo
 
 	for (i = 0; i < nr; i++) {
 		pte = ptep_get(ptep - i - 1);
-		if (is_reusable(vma, pte, folio))
-			skipped = 0;
-		else if (!is_writable(pte, folio) || ++skipped > WP_AROUND_SKIP)
+		if (!goes_on(folio, pte, is_reusable(vma, pte, folio), &skipped))
 			break;
 	}
 
@@ -96,12 +101,16 @@ static unsigned long reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
 	unsigned long end = addr;
 	unsigned int skipped = 0, nr, i;
 	struct page *page;
+	bool reusable;
 	pte_t pte;
 
 	for (; max; max -= nr) {
 		nr = 1;
 		pte = ptep_get(ptep);
-		if (is_reusable(vma, pte, folio)) {
+		reusable = is_reusable(vma, pte, folio);
+		if (!goes_on(folio, pte, reusable, &skipped))
+			break;
+		if (reusable) {
 			page = pfn_to_page(pte_pfn(pte));
 			nr = folio_pte_batch_flags(folio, NULL, ptep, &pte, max, flags);
 			for (i = 0; i < nr; i++) {
@@ -110,9 +119,6 @@ static unsigned long reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
 			}
 			upgrade_ptes(vma, addr, ptep, nr);
 			end = addr + nr * PAGE_SIZE;
-			skipped = 0;
-		} else if (!is_writable(pte, folio) || ++skipped > WP_AROUND_SKIP) {
-			break;
 		}
 		addr += nr * PAGE_SIZE;
 		ptep += nr;
@@ -126,17 +132,16 @@ static noinline void reuse_block(struct vm_fault *vmf, struct folio *folio, unsi
 {
 	struct vm_area_struct *vma = vmf->vma;
 	unsigned long addr = vmf->address, end;
-	unsigned int before, after;
+	unsigned int max, before, skip;
 	pte_t *ptep = vmf->pte;
 
-	after = fault_folio_ptes(vmf, folio, nr, &addr, &ptep);
-	before = (vmf->address - addr) / PAGE_SIZE;
-	after -= before;
-	before = nr_before(vma, folio, vmf->pte, before);
-	addr = vmf->address - before * PAGE_SIZE;
+	max = fault_folio_ptes(vmf, folio, nr, &addr, &ptep);
+	before = vmf->pte - ptep;
+	skip = before - nr_before(vma, folio, vmf->pte, before);
+	addr += skip * PAGE_SIZE;
 
 	lazy_mmu_mode_enable();
-	end = reuse_ptes(vma, folio, addr, vmf->pte - before, before + after);
+	end = reuse_ptes(vma, folio, addr, ptep + skip, max - skip);
 	lazy_mmu_mode_disable();
 	if (end == addr)
 		return;

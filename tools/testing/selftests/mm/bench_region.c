@@ -243,13 +243,20 @@ const char *bench_map_region(struct bench_region *region)
 	return bench_verify_region(region);
 }
 
+size_t bench_thp_size(void)
+{
+	const size_t size = thp_available() ? read_pmd_pagesize() : 0;
+
+	return size <= BENCH_MAX_FOLIO ? size : 0;
+}
+
 static size_t folio_of(enum bench_memory memory)
 {
 	switch (memory) {
 	case BENCH_MTHP:
 		return 16 * psize();
 	case BENCH_THP:
-		return thp_available() ? read_pmd_pagesize() : 0;
+		return bench_thp_size();
 	case BENCH_HUGE:
 		return default_huge_page_size();
 	default:
@@ -262,7 +269,7 @@ const char *bench_map_memory(struct bench_region *region, enum bench_memory memo
 {
 	const size_t folio = folio_of(memory);
 
-	if (!folio || folio > 4UL << 20)
+	if (!folio || folio > BENCH_MAX_FOLIO)
 		return "no huge pages of up to 4M here";
 	if (folios * folio < pages * psize())
 		folios = (pages * psize() + folio - 1) / folio;

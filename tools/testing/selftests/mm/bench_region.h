@@ -38,6 +38,12 @@ struct bench_region {
 	int uffd;		/* when registered, else -1 */
 };
 
+/* Tests do without larger pages: the guests have little memory. */
+#define BENCH_MAX_FOLIO	(4UL << 20)
+
+/* Bytes of a huge page that a PMD maps, not of hugetlb; 0: none that tests can have. */
+size_t bench_thp_size(void);
+
 /* Memory of each kind that protections are changed of, writable. */
 enum bench_memory {
 	BENCH_SMALL,		/* private, small folios */

@@ -81,8 +81,8 @@ FIXTURE_SETUP(numa_hinting)
 	if (skip)
 		SKIP(return, "%s", skip);
 	if (folio == 1)
-		folio = thp_available() ? read_pmd_pagesize() : 0;
-	if (variant->folio == 1 && (!folio || folio > 4UL << 20))
+		folio = bench_thp_size();
+	if (variant->folio == 1 && !folio)
 		SKIP(return, "no PMD-sized THP of up to 4M here");
 	self->region.folio = folio ?: psize();
 	self->region.pmd = variant->pmd;

@@ -566,8 +566,8 @@ static const char *map_memory(enum bench_map map, bool thp, size_t pages,
 	if (map == BENCH_HUGETLB)
 		region.folio = default_huge_page_size();
 	else if (thp)
-		region.folio = thp_available() ? read_pmd_pagesize() : 0;
-	if (large && (!region.folio || region.folio > 4UL << 20))
+		region.folio = bench_thp_size();
+	if (large && (!region.folio || region.folio > BENCH_MAX_FOLIO))
 		return "no huge pages of up to 4M here";
 	if (large)
 		region.len = folios * region.folio;

@@ -45,7 +45,8 @@
 #define HUGE_PAGES	3
 #define MAX_PAGES	2048
 #define ROUNDS		12
-#define PROTECTIONS	200
+#define PROTECTIONS	200	/* or as many as there is time for, */
+#define ENOUGH_NS	5000000000UL	/* long before the harness gives up */
 #define AROUND		512UL	/* entries that one fault reaches, at most, */
 #define GROWTH		4	/* and this many times as many as those before it */
 
@@ -110,8 +111,8 @@ static unsigned long few_faults(void)
 {
 	unsigned long of_folio = 1, nr;
 
-	for (nr = 1; !region.pmd && nr < per_folio; nr += nr < AROUND ? nr * (GROWTH - 1) : nr)
-		of_folio++;
+	for (nr = 1; !region.pmd && nr < per_folio; of_folio++)
+		nr += nr * GROWTH < AROUND ? nr * (GROWTH - 1) : AROUND;
 	return folios() * of_folio;
 }
 
@@ -140,10 +141,10 @@ static const char *set_up(size_t folio, bool pmd)
 		return "not root";
 	begin_test();
 	if (folio == 1)
-		folio = thp_available() ? read_pmd_pagesize() : 0;
+		folio = bench_thp_size();
 	else
 		folio = (folio ?: 1) * psize();
-	if (!folio || folio > 4UL << 20)
+	if (!folio)
 		return "no huge pages of up to 4M here";
 	region = (struct bench_region) {
 		.folio = folio, .pmd = pmd,
@@ -301,6 +302,17 @@ FIXTURE_TEARDOWN(after_fork)
 		bench_unmap_region(&region);
 }
 
+static void __expect_at_most(struct __test_metadata *_metadata, unsigned long most,
+			     unsigned long faults)
+{
+	EXPECT_LE(faults, most) {
+		TH_LOG("%lu write faults, for %lu folios of %lu pages", faults, folios(),
+		       per_folio);
+	}
+}
+
+#define expect_at_most(most, faults)	__expect_at_most(_metadata, most, faults)
+
 /* With a bug, each page takes a fault. */
 TEST_F(after_fork, child_is_gone)
 {
@@ -308,10 +320,7 @@ TEST_F(after_fork, child_is_gone)
 
 	ASSERT_TRUE(share_and_unshare());
 	faults = write_pages(0, pages, NEW);
-	EXPECT_LE(faults, few_faults()) {
-		TH_LOG("%lu write faults, for %lu folios of %lu pages", faults, folios(),
-		       per_folio);
-	}
+	expect_at_most(few_faults(), faults);
 	EXPECT_EQ(wrong_pages(0, pages, NEW), 0);
 	/* Once more, from the middle on, and where TLBs have the pages read-only. */
 	memset(region.addr, OLD, region.len);
@@ -319,10 +328,7 @@ TEST_F(after_fork, child_is_gone)
 	if (flushes_around())
 		EXPECT_EQ(wrong_pages(0, pages, OLD), 0);
 	faults = write_pages(pages / 2 + 1, pages, NEW) + write_pages(0, pages / 2 + 1, NEW);
-	EXPECT_LE(faults, 2 * few_faults()) {
-		TH_LOG("%lu write faults, for %lu folios of %lu pages", faults, folios(),
-		       per_folio);
-	}
+	expect_at_most(2 * few_faults(), faults);
 	EXPECT_EQ(wrong_pages(0, pages, NEW), 0);
 }
 
@@ -423,7 +429,7 @@ TEST_F(after_fork, shared_in_part)
 				TH_LOG("the child sees what the parent has written");
 			}
 		} else {
-			EXPECT_LE(faults, few_faults());
+			expect_at_most(few_faults(), faults);
 		}
 		EXPECT_EQ(wrong_pages(0, pages, NEW), 0);
 	}
@@ -668,10 +674,7 @@ TEST_F(after_fork, moved)
 	region.mapped = region.len;
 	ASSERT_TRUE(share_and_unshare());
 	faults = write_pages(0, pages, NEW);
-	EXPECT_LE(faults, 2 * few_faults()) {
-		TH_LOG("%lu write faults, for %lu folios of %lu pages", faults, folios(),
-		       per_folio);
-	}
+	expect_at_most(2 * few_faults(), faults);
 	EXPECT_EQ(wrong_pages(0, pages, NEW), 0);
 }
 
@@ -913,6 +916,7 @@ static void move_on(void *unused)
 
 TEST_F(migrated, protected_meanwhile)
 {
+	const unsigned long end = bench_ns() + ENOUGH_NS;
 	unsigned long i, writable = 0;
 	struct bench_thread mover;
 	unsigned int round;
@@ -923,7 +927,7 @@ TEST_F(migrated, protected_meanwhile)
 	nodes_to_move_to[1] = self->here;
 	bench_start_thread(&mover, 1);
 	bench_tell(&mover, move_on, NULL);
-	for (round = 0; round < PROTECTIONS && !writable; round++) {
+	for (round = 0; round < PROTECTIONS && bench_ns() < end && !writable; round++) {
 		if (mprotect(region.addr, region.len, PROT_READ))
 			break;
 		for (i = 0; i < pages; i += 1 + pages / 16)

@@ -1055,7 +1055,7 @@ static unsigned long nr_hints_timed(unsigned long *longer)
 	return nr;
 }
 
-/* What a lap of a loop takes that looks at the tick, undisturbed. */
+/* Waits for a gap, a lap that takes far longer than @lap. Returns how long it is. */
 static unsigned long next_gap(unsigned long lap)
 {
 	unsigned long now, last;
