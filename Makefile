@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # The workshop's interface; scripts/ implements it. "make help" lists it.
 
-export ARCH CONFIG PAGES LINUX KERNEL_TARBALL SETUP SIGNOFF BRANCH TREE ACCEL BUSYBOX \
+export ARCH CONFIG PAGES LINUX KERNEL_TARBALL SETUP SIGNOFF BRANCH PART VERSION SINCE TREE ACCEL BUSYBOX \
        BASE TOPIC RUNS EMULATOR CONFLICTS ALLOWANCES
 
-.PHONY: help boot bench measure cost check model selftests kunit mutants series apply tree refresh \
+.PHONY: help boot bench measure cost check model selftests kunit mutants series rangediff apply tree refresh \
 	shell kernel build emulator clean
 
 help:		## list the commands
@@ -40,8 +40,11 @@ kunit:		## the KUnit suites of the series, by the kernel's kunit.py
 mutants:	## put bugs into the kernel, and see that a test finds each
 	@scripts/mutants
 
-series:		## mail-ready patches with cover letter in build/series/
+series:		## mail-ready patches with cover letters in build/series/, by parts
 	@scripts/mailseries
+
+rangediff:	## the parts beside those of a tag: make rangediff SINCE=v1-mprotect
+	@scripts/rangediff
 
 apply:		## apply the series to your own tree: make apply LINUX=/path/to/linux
 	@scripts/apply

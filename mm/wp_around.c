@@ -17,7 +17,7 @@
 #include <linux/page-flags.h>
 #include <linux/pgtable.h>
 
-#include <asm/tlb.h>
+#include <asm/tlbflush.h>
 
 #include "internal.h"
 #include "wp_around.h"
@@ -93,15 +93,14 @@ static unsigned int nr_before(struct vm_area_struct *vma, const struct folio *fo
 	return i;
 }
 
-/* Make entries writable, and their pages exclusive. Returns the end of them. */
-static unsigned long reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
-				unsigned long addr, pte_t *ptep, unsigned int max)
+/* Make entries writable, and their pages exclusive. Were there any? */
+static bool reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
+		       unsigned long addr, pte_t *ptep, unsigned int max)
 {
 	const fpb_t flags = FPB_RESPECT_WRITE | FPB_RESPECT_SOFT_DIRTY;
-	unsigned long end = addr;
 	unsigned int skipped = 0, nr, i;
+	bool reusable, any = false;
 	struct page *page;
-	bool reusable;
 	pte_t pte;
 
 	for (; max; max -= nr) {
@@ -118,22 +117,23 @@ static unsigned long reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
 					SetPageAnonExclusive(page + i);
 			}
 			upgrade_ptes(vma, addr, ptep, nr);
-			end = addr + nr * PAGE_SIZE;
+			any = true;
 		}
 		addr += nr * PAGE_SIZE;
 		ptep += nr;
 	}
 
-	return end;
+	return any;
 }
 
 /* Make the entries of a block of nr, a power of two, exclusive and writable. */
 static noinline void reuse_block(struct vm_fault *vmf, struct folio *folio, unsigned long nr)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	unsigned long addr = vmf->address, end;
+	unsigned long addr = vmf->address;
 	unsigned int max, before, skip;
 	pte_t *ptep = vmf->pte;
+	bool any;
 
 	max = fault_folio_ptes(vmf, folio, nr, &addr, &ptep);
 	before = vmf->pte - ptep;
@@ -141,12 +141,11 @@ static noinline void reuse_block(struct vm_fault *vmf, struct folio *folio, unsi
 	addr += skip * PAGE_SIZE;
 
 	lazy_mmu_mode_enable();
-	end = reuse_ptes(vma, folio, addr, ptep + skip, max - skip);
+	any = reuse_ptes(vma, folio, addr, ptep + skip, max - skip);
 	lazy_mmu_mode_disable();
-	if (end == addr)
+	if (!any)
 		return;
 
-	flush_tlb_upgraded(vma, addr, end);
 	/* The fault may find nothing left to do, and then it does not do this, either. */
 	flush_tlb_fix_spurious_fault(vma, vmf->address, vmf->pte);
 	update_mmu_cache_range(vmf, vma, vmf->address, vmf->pte, 1);

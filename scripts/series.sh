@@ -173,8 +173,34 @@ check_diff()
 		die "patches/$1.patch edits MAINTAINERS; write the section into the repository's MAINTAINERS instead"
 }
 
+# begin_part NAME LINE: a part of the series begins, that is posted by itself.
+begin_part()
+{
+	[[ $1 =~ ^[a-z][a-z0-9-]*$ ]] ||
+		die "patches/series: line $2: '$1' is not the name of a part; use small letters, digits and dashes"
+	[ "${#PARTS[@]}" -eq "${#PART_ENDS[@]}" ] ||
+		die "patches/series: line $2: the part before it, ${PARTS[-1]}, has no patch"
+	[ ${#PARTS[@]} -gt 0 ] || [ ${#NAMES[@]} -eq 0 ] ||
+		die "patches/series: line $2: there are patches before the first part; give them one"
+	[[ " ${PARTS[*]} " != *" $1 "* ]] || die "patches/series: line $2: there are two parts $1"
+	PARTS+=("$1")
+}
+
+# end_of PART: how many patches it and the parts before it have; of nothing, all.
+end_of()
+{
+	local i
+
+	[ -n "$1" ] || { echo ${#NAMES[@]}; return; }
+	for i in "${!PARTS[@]}"; do
+		[ "${PARTS[i]}" != "$1" ] || { echo "${PART_ENDS[i]}"; return; }
+	done
+	die "PART=$1 is no part of the series; it has: ${PARTS[*]:-none}"
+}
+
 # load_series: $NAMES in order, $WORK/split/NAME for each, $OWNER of every new
-# file. Everything that can be said without a base is checked here.
+# file; $PARTS, and for each how many patches there are up to its end, $PART_ENDS.
+# Everything that can be said without a base is checked here.
 load_series()
 {
 	local line n=1 name path
@@ -182,10 +208,15 @@ load_series()
 	require_base
 	NAMES=()
 	NEW=()
+	PARTS=()
+	PART_ENDS=()
 	declare -gA OWNER=() LISTED=()
 	while IFS= read -r line || [ -n "$line" ]; do
 		n=$((n + 1))
-		case $line in '' | '#'*) continue ;; esac
+		case $line in
+		'' | '#'*) continue ;;
+		'part: '*) begin_part "${line#part: }" "$n"; continue ;;
+		esac
 		[[ $line =~ ^[A-Za-z0-9_][A-Za-z0-9._+-]*$ && $line != *.patch ]] ||
 			die "patches/series: line $n: '$line' is not the name of a patch; one name per line, without .patch"
 		[ -z "${LISTED[$line]-}" ] || die "patches/series names $line twice"
@@ -193,7 +224,9 @@ load_series()
 			die "patches/series names $line, but patches/$line.patch does not exist"
 		LISTED[$line]=1
 		NAMES+=("$line")
+		[ ${#PARTS[@]} -eq 0 ] || PART_ENDS[${#PARTS[@]}-1]=${#NAMES[@]}
 	done < <(tail -n +2 "$TOP/patches/series")
+	[ "${#PARTS[@]}" -eq "${#PART_ENDS[@]}" ] || die "patches/series: the part ${PARTS[-1]} has no patch"
 	for path in "$TOP"/patches/*.patch; do
 		name=${path##*/}
 		name=${name%.patch}
@@ -331,7 +364,8 @@ merge_sections()
 }
 
 # compose_onto REPO BASE: the series as commits on BASE; their ids go to the
-# array COMMITS, the last one to TIP. load_series comes before.
+# array COMMITS, the last one to TIP. With PART=name, those up to the end of this
+# part. load_series comes before.
 compose_onto()
 {
 	local name path oid i dir
@@ -391,6 +425,9 @@ compose_onto()
 		# shellcheck disable=SC2034 # the callers' result
 		TIP=$parent
 	done
+	i=$(end_of "${PART-}")
+	COMMITS=("${COMMITS[@]:0:i}")
+	[ "$i" -eq 0 ] || TIP=${COMMITS[i-1]}
 	[ ! -s "$WORK/unmatched" ] ||
 		die "MAINTAINERS: '$(head -n 1 "$WORK/unmatched" | tr '\t' ' ')' matches no file of the series"
 }
@@ -462,12 +499,12 @@ compose()
 		mv -T "$WORK/compose.git" "$REPO"
 	fi
 	key=$(series_key)
-	who=$(printf %s "$IDENT" | sha256sum | cut -c 1-16)
+	who=$(printf %s "$IDENT ${PART-}" | sha256sum | cut -c 1-16)
 	TIP=$(cat "$REPO/composed-$who-$key" 2>/dev/null) || TIP=
 	if ! g --git-dir="$REPO" cat-file -e "$TIP^{commit}" 2>/dev/null; then
 		load_series
 		compose_onto "$REPO" "$BASE"
-		say "composed ${#NAMES[@]} patches on Linux $(commit_version "$REPO" "$BASE")"
+		say "composed ${#COMMITS[@]} patches${PART:+, up to the part $PART,} on Linux $(commit_version "$REPO" "$BASE")"
 		rm -f "$REPO/composed-$who"-*
 		printf '%s\n' "$TIP" >"$REPO/composed-$who-$key"
 	fi

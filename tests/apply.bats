@@ -26,6 +26,19 @@ state() { (cd "$T/kernel" && find . -path ./.git -prune -o -type f -print0 | sor
 	refused "already has the series" env BRANCH=other scripts/apply
 }
 
+@test "a part comes with those before it, and without those after it" {
+	in_parts
+	git_kernel
+	PART=first LINUX=$T/kernel scripts/apply
+	[ "$(git -C "$T/kernel" rev-list --count HEAD..protection-upgrades)" -eq 1 ]
+	git -C "$T/kernel" cat-file -e protection-upgrades:mm/upgrade.c
+	run git -C "$T/kernel" cat-file -e protection-upgrades:tools/check.sh
+	[ "$status" -ne 0 ]
+	rm -rf "$T/kernel/.git"
+	PART=first LINUX=$T/kernel scripts/apply
+	[ -e "$T/kernel/mm/upgrade.c" ] && [ ! -e "$T/kernel/tools/check.sh" ]
+}
+
 @test "another branch name, relative paths, a name with a space" {
 	git_kernel
 	mv "$T/kernel" "$T/my kernel"

@@ -55,6 +55,23 @@ load helper
 	done
 }
 
+@test "parts: the series up to the end of one, and what is no part" {
+	all=$(tip)
+	in_parts
+	[ "$(tip)" = "$all" ]
+	[ "$(PART=first scripts/compose)" = "$(git --git-dir=build/compose.git rev-parse "$all~2")" ]
+	[ "$(PART=second scripts/compose)" = "$all" ]
+	refused "PART=third is no part of the series; it has: first second" env PART=third scripts/compose
+	echo 'part: last' >>patches/series
+	refused "the part last has no patch" scripts/compose
+	sed -i 's/^part: last/part: first/' patches/series
+	refused "there are two parts first" scripts/compose
+	sed -i -e '$d' -e '/^part: first/d' patches/series
+	refused "there are patches before the first part" scripts/compose
+	sed -i 's/^part: second/part: 2 nd/' patches/series
+	refused "'2 nd' is not the name of a part" scripts/compose
+}
+
 @test "MAINTAINERS: in order, from the first patch that has the files, only patterns that match" {
 	scripts/compose
 	show() { git --git-dir=build/compose.git show "$1:MAINTAINERS"; }

@@ -119,6 +119,15 @@ make_workshop()
 	commit "$1" start
 }
 
+# in_parts: the same series, its first patch as a part of its own.
+in_parts()
+{
+	sed -i -e 's/^mm-decide$/part: first\n&/' -e 's/^mm-call$/part: second\n&/' patches/series
+	printf 'Subject: decide\n\nWhy.\n' >patches/cover-letter-first
+	printf 'Subject: callers\n\nWhy.\n' >patches/cover-letter-second
+	rm patches/cover-letter
+}
+
 commit()
 {
 	git -C "$1" -c user.name=U -c user.email=u@example.org commit -qm "$2"

@@ -48,6 +48,7 @@ setup()
 	echo "$objects" >.git/objects/info/alternates
 	git sparse-checkout set --no-cone --stdin <"$BATS_TEST_TMPDIR/files"
 	git checkout -q --detach "$base"
+	# the parts one after the other, each from the first patch to the last
 	mapfile -t mails < <(find "$COPY/build/series" -name '*.patch' ! -name '*-cover-letter.patch' | sort)
 	git -c user.name=U -c user.email=u@example.org am -q --keep-cr "${mails[@]}"
 	[ "$(git rev-parse 'HEAD^{tree}')" = "$(git rev-parse "$tip^{tree}")" ]

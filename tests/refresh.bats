@@ -115,6 +115,25 @@ rewrite()
 	! grep -q tools MAINTAINERS || false
 }
 
+@test "parts keep their patches; a new one joins the one before it" {
+	in_parts
+	git add -A
+	commit . parts
+	scripts/tree
+	L=build/linux
+	echo more >>$L/mm/memory.c
+	git -C $L add -A
+	commit $L "mm: more"
+	GIT_SEQUENCE_EDITOR='sed -i "1{h;d};2{G}"' git -C $L -c user.name=U -c user.email=u@x rebase -q -i series~2
+	scripts/refresh
+	[ "$(grep -v '^#' patches/series | tr -s '\n' ' ')" = "base: v7.3.4 part: first mm-decide part: second mm-more tools-check mm-call " ] ||
+	[ "$(grep -v '^#' patches/series | tr -s '\n' ' ')" = "base: v7.3.4 part: first mm-decide part: second mm-call mm-more tools-check " ]
+	grep -B 1 '^part: second' patches/series | head -n 1 | grep -q '^# then its callers'
+	# the first patch of a part moves behind one of the next part
+	GIT_SEQUENCE_EDITOR='sed -i "1{h;d};2{G}"' git -C $L -c user.name=U -c user.email=u@x rebase -q -i base
+	refused "mm-decide is of the part first, which has ended before it" scripts/refresh
+}
+
 @test "diffs do not depend on git's configuration" {
 	for setting in diff.noprefix diff.mnemonicPrefix color.ui=always diff.algorithm=patience diff.context=9 core.quotepath diff.renames=copies diff.external=/bin/false; do
 		git config --global "${setting%%=*}" "$([[ $setting == *=* ]] && echo "${setting#*=}" || echo true)"

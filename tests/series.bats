@@ -41,6 +41,46 @@ load helper
 	grep -q '^Subject: \[PATCH 12/12\]' build/series/0012-*
 }
 
+@test "parts: a directory, a cover letter and prerequisites for each" {
+	in_parts
+	git_kernel
+	scripts/mailseries
+	[ "$(cd build/series && echo *)" = "1-first 2-second" ]
+	[ "$(ls build/series/1-first | wc -l)" -eq 2 ]
+	[ "$(ls build/series/2-second | wc -l)" -eq 3 ]
+	grep -q '^Subject: \[PATCH 0/2\] callers$' build/series/2-second/0000-*
+	grep -q '^Subject: \[PATCH 2/2\] tools: check$' build/series/2-second/0002-*
+	! grep -q prerequisite-patch-id build/series/1-first/0000-* || false
+	id=$(git --git-dir=build/compose.git show mail~2 | git patch-id --stable | cut -d' ' -f1)
+	grep -q "^prerequisite-patch-id: $id$" build/series/2-second/0000-*
+	grep -q "^base-commit: $(git -C "$T/kernel" rev-parse HEAD)$" build/series/2-second/0000-*
+	PART=second VERSION=2 scripts/mailseries
+	[ "$(cd build/series && echo *)" = 2-second ]
+	grep -q '^Subject: \[PATCH v2 1/2\] mm: call$' build/series/2-second/v2-0001-*
+	refused "PART=third is no part of the series; it has: first second" env PART=third scripts/mailseries
+	refused "VERSION=two is not the version" env VERSION=two scripts/mailseries
+	rm patches/cover-letter-second
+	refused "patches/cover-letter-second is missing" scripts/mailseries
+}
+
+@test "rangediff: the patch that has changed, by parts" {
+	in_parts
+	git add -A
+	commit . parts
+	git tag v1-second
+	sed -i 's/^Call it\.$/Call it twice./' patches/mm-call.patch
+	run scripts/rangediff
+	[[ $output == *"say since when"* ]]
+	SINCE=v1-second scripts/rangediff >"$T/diff"
+	grep -q '^first:$' "$T/diff"
+	grep -q '^1: .* = 1: .* mm: decide$' "$T/diff"
+	grep -q '^1: .* ! 1: .* mm: call$' "$T/diff"
+	grep -q '+Call it twice' <(tr -d ' ' <"$T/diff" | sed 's/Callittwice/Call it twice/')
+	SINCE=v1-second PART=second scripts/rangediff >"$T/diff"
+	! grep -q 'mm: decide' "$T/diff" || false
+	refused "SINCE=v9 is no tag" env SINCE=v9 scripts/rangediff
+}
+
 @test "reproducible, and old mails go" {
 	scripts/mailseries
 	cp -r build/series "$T/one"
