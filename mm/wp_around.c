@@ -17,8 +17,6 @@
 #include <linux/page-flags.h>
 #include <linux/pgtable.h>
 
-#include <asm/tlbflush.h>
-
 #include "internal.h"
 #include "wp_around.h"
 #include "write_upgrade.h"
@@ -93,17 +91,17 @@ static unsigned int nr_before(struct vm_area_struct *vma, const struct folio *fo
 	return i;
 }
 
-/* Make entries writable, and their pages exclusive. Were there any? */
-static bool reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
-		       unsigned long addr, pte_t *ptep, unsigned int max)
+/* Make entries writable, and their pages exclusive. Returns how many were gone through. */
+static unsigned int reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
+			       unsigned long addr, pte_t *ptep, unsigned int max)
 {
 	const fpb_t flags = FPB_RESPECT_WRITE | FPB_RESPECT_SOFT_DIRTY;
-	unsigned int skipped = 0, nr, i;
-	bool reusable, any = false;
+	unsigned int skipped = 0, done = 0, reached = 0, nr, i;
 	struct page *page;
+	bool reusable;
 	pte_t pte;
 
-	for (; max; max -= nr) {
+	for (; done < max; done += nr) {
 		nr = 1;
 		pte = ptep_get(ptep);
 		reusable = is_reusable(vma, pte, folio);
@@ -111,44 +109,41 @@ static bool reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
 			break;
 		if (reusable) {
 			page = pfn_to_page(pte_pfn(pte));
-			nr = folio_pte_batch_flags(folio, NULL, ptep, &pte, max, flags);
+			nr = folio_pte_batch_flags(folio, NULL, ptep, &pte, max - done,
+						   flags);
 			for (i = 0; i < nr; i++) {
 				if (!PageAnonExclusive(page + i))
 					SetPageAnonExclusive(page + i);
 			}
 			upgrade_ptes(vma, addr, ptep, nr);
-			any = true;
+			reached = done + nr;
 		}
 		addr += nr * PAGE_SIZE;
 		ptep += nr;
 	}
 
-	return any;
+	return reached;
 }
 
 /* Make the entries of a block of nr, a power of two, exclusive and writable. */
-static noinline void reuse_block(struct vm_fault *vmf, struct folio *folio, unsigned long nr)
+static noinline unsigned int reuse_block(struct vm_fault *vmf, struct folio *folio,
+					 unsigned long nr, unsigned long *start)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	unsigned long addr = vmf->address;
 	unsigned int max, before, skip;
 	pte_t *ptep = vmf->pte;
-	bool any;
 
-	max = fault_folio_ptes(vmf, folio, nr, &addr, &ptep);
+	*start = vmf->address;
+	max = fault_folio_ptes(vmf, folio, nr, start, &ptep);
 	before = vmf->pte - ptep;
 	skip = before - nr_before(vma, folio, vmf->pte, before);
-	addr += skip * PAGE_SIZE;
+	*start += skip * PAGE_SIZE;
 
 	lazy_mmu_mode_enable();
-	any = reuse_ptes(vma, folio, addr, ptep + skip, max - skip);
+	nr = reuse_ptes(vma, folio, *start, ptep + skip, max - skip);
 	lazy_mmu_mode_disable();
-	if (!any)
-		return;
 
-	/* The fault may find nothing left to do, and then it does not do this, either. */
-	flush_tlb_fix_spurious_fault(vma, vmf->address, vmf->pte);
-	update_mmu_cache_range(vmf, vma, vmf->address, vmf->pte, 1);
+	return nr;
 }
 
 /**
@@ -156,23 +151,30 @@ static noinline void reuse_block(struct vm_fault *vmf, struct folio *folio, unsi
  * @vmf: A write fault; its entry is mapped, locked and unchanged since the fault.
  * @folio: Large anonymous folio that the entry maps.  Under this hold of the lock,
  *	   wp_can_reuse_anon_folio() has said that it belongs to this process alone.
+ * @start: Becomes the address of the first page that this concerns, in bytes.
  *
  * Stays within the VMA and the page table: only the lock of that is held, and a folio may
  * be mapped beyond both.  It goes from the fault in both directions, up to the first entry
  * that must stay as it is: one that soft-dirty tracking or userfaultfd waits for, a NUMA
  * hint, one that is not present; or up to a row of entries that are writable already.
- * So a fault looks at few entries that it does not make writable.
+ * So a fault looks at few entries that it does not make writable.  That of the fault counts
+ * like the others: it may become writable here, or be in the way of those behind it.
  *
  * No reference to the folio came from elsewhere: that was true of all its pages at once.
  * It stays true of those that this page table maps, as fork() needs the lock to share
  * them, and GUP, to pin them, needs them to be exclusive.
  *
+ * TLBs and MMU caches of all CPUs, this one included, may go on holding what permits less,
+ * but for what upgrade_ptes() says.
+ *
  * Context: The page table lock is held.
+ * Return: How many pages there are from *@start up to the last one that was made writable;
+ * 0 if none was.
  */
-void wp_reuse_around(struct vm_fault *vmf, struct folio *folio)
+unsigned int wp_reuse_around(struct vm_fault *vmf, struct folio *folio,
+			     unsigned long *start)
 {
 	unsigned long nr = nr_around(folio, vmf->address, vmf->pte);
 
-	if (nr > 1)
-		reuse_block(vmf, folio, nr);
+	return nr > 1 ? reuse_block(vmf, folio, nr, start) : 0;
 }

@@ -5,6 +5,7 @@
 struct folio;
 struct vm_fault;
 
-void wp_reuse_around(struct vm_fault *vmf, struct folio *folio);
+unsigned int wp_reuse_around(struct vm_fault *vmf, struct folio *folio,
+			     unsigned long *start);
 
 #endif /* _MM_WP_AROUND_H */

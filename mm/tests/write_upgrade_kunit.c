@@ -100,7 +100,8 @@ static void verdicts(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, by_bits(VM_READ, bits), WRITE_UPGRADE_NO);
 		KUNIT_EXPECT_EQ(test, by_bits(VM_SHARED, bits), WRITE_UPGRADE_NO);
 		/* Soft-dirty tracking makes the mapping want its write faults. */
-		KUNIT_EXPECT_EQ(test, by_bits(VM_WRITE | VM_SHARED | VM_UFFD_WP, bits),
+		KUNIT_EXPECT_EQ(test, by_bits(VM_WRITE | VM_SHARED | VM_UFFD_WP |
+					      VM_SOFTDIRTY, bits),
 				!IS_ENABLED(CONFIG_USERFAULTFD) ? WRITE_UPGRADE_NO :
 				!trapped && dirty ? WRITE_UPGRADE_YES : WRITE_UPGRADE_NO);
 		/* Nobody wants to know. */

@@ -16,7 +16,7 @@
  *
  * (4) Data survive.
  *
- * (1) and (2) hold with protection upgrades, (3) and (4) for each kernel.
+ * (1) and (2) hold where the kernel keeps write access, (3) and (4) for each kernel.
  *
  * Wants root, to make folios of a size; for migration two nodes with memory.
  */
@@ -117,8 +117,8 @@ static unsigned long few_faults(void)
 }
 
 /*
- * Have stale entries been made writable on this CPU, so that there is no spurious fault?
- * On a kernel without relaxed flushes each page that was read may take one.
+ * Is what a fault makes writable flushed on this CPU, so that a page that was read before
+ * takes no spurious fault? A kernel that does that counts such flushes.
  */
 static bool flushes_around(void)
 {
