@@ -4,7 +4,7 @@
 export ARCH CONFIG PAGES LINUX KERNEL_TARBALL SETUP SIGNOFF BRANCH PART VERSION SINCE TREE ACCEL BUSYBOX \
        BASE TOPIC RUNS EMULATOR CONFLICTS ALLOWANCES
 
-.PHONY: help boot bench measure cost check model selftests kunit mutants series rangediff apply tree refresh \
+.PHONY: help boot bench measure cost check model selftests hosttests kunit mutants series rangediff apply tree refresh \
 	shell kernel build emulator clean
 
 help:		## list the commands
@@ -33,6 +33,9 @@ model:		## the models of the relaxed flush, whole and with steps removed (models
 
 selftests:	## the kernel's own mm selftests, base and patched: is anything different?
 	@scripts/selftests
+
+hosttests:	## the kernel's tests of mm that run on the host: vma, memblock, radix-tree
+	@scripts/hosttests
 
 kunit:		## the KUnit suites of the series, by the kernel's kunit.py
 	@scripts/kunit
