@@ -21,12 +21,10 @@
  */
 #include "kselftest_harness.h"
 #include <asm-generic/mman.h> /* Force the import of the tools version. */
-#include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -362,9 +360,7 @@ TEST_F(shared_table, exit_of_one)
 
 FIXTURE(upgraded)
 {
-	size_t size;		/* of a huge page */
-	char *map;
-	int uffd;
+	bool mapped;
 };
 
 FIXTURE_VARIANT(upgraded)
@@ -384,36 +380,47 @@ FIXTURE_VARIANT_ADD(upgraded, none)
 
 FIXTURE_SETUP(upgraded)
 {
+	const size_t size = default_huge_page_size();
+
 	bench_init();
 	bench_pin(0);
-	self->uffd = -1;
-	self->size = default_huge_page_size();
-	if (!self->size)
+	if (!size)
 		SKIP(return, "no hugetlb here");
 	if (hugetlb_free_default_pages() < 2 * NR_UPGRADED)
 		SKIP(return, "fewer than %d free huge pages", 2 * NR_UPGRADED);
-	self->map = mmap(NULL, NR_UPGRADED * self->size, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
-	ASSERT_NE(self->map, MAP_FAILED);
-	memset(self->map, 'f', NR_UPGRADED * self->size);
+	region = (struct bench_region) {
+		.map = BENCH_HUGETLB,
+		.folio = size,
+		.len = NR_UPGRADED * size,
+		.mapped = NR_UPGRADED * size,
+		.uffd = -1,
+	};
+	region.addr = mmap(NULL, region.len, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	ASSERT_NE(region.addr, MAP_FAILED);
+	memset(region.addr, 'f', region.len);
+	self->mapped = true;
 }
 
 FIXTURE_TEARDOWN(upgraded)
 {
-	if (self->map)
-		munmap(self->map, NR_UPGRADED * self->size);
-	if (self->uffd >= 0)
-		close(self->uffd);
+	if (self->mapped)
+		bench_unmap_region(&region);
 }
 
-static bool upgrade_from(FIXTURE_DATA(upgraded) * self, int down)
+static char *huge_page(int i)
 {
-	return !mprotect(self->map, NR_UPGRADED * self->size, down) &&
-	       !mprotect(self->map, NR_UPGRADED * self->size, PROT_READ | PROT_WRITE);
+	return region.addr + i * region.folio;
+}
+
+static bool upgrade_from(int down)
+{
+	return !mprotect(region.addr, region.len, down) &&
+	       !mprotect(region.addr, region.len, PROT_READ | PROT_WRITE);
 }
 
 /* Write to each huge page. Returns how many of them took a fault. */
-static int faults_of_writes(FIXTURE_DATA(upgraded) * self, char mark)
+static int faults_of_writes(char mark)
 {
 	int i, faults = 0;
 	long before;
@@ -421,7 +428,7 @@ static int faults_of_writes(FIXTURE_DATA(upgraded) * self, char mark)
 	bench_thread_faults();	/* after a fork() this has faults of its own */
 	for (i = 0; i < NR_UPGRADED; i++) {
 		before = bench_thread_faults();
-		self->map[i * self->size] = mark;
+		*huge_page(i) = mark;
 		faults += bench_thread_faults() != before;
 	}
 	return faults;
@@ -430,13 +437,13 @@ static int faults_of_writes(FIXTURE_DATA(upgraded) * self, char mark)
 /* With a bug, no entry is upgraded. */
 TEST_F(upgraded, exclusive)
 {
-	ASSERT_TRUE(upgrade_from(self, variant->down));
-	EXPECT_EQ(faults_of_writes(self, 'P'), 0) {
+	ASSERT_TRUE(upgrade_from(variant->down));
+	EXPECT_EQ(faults_of_writes('P'), 0) {
 		TH_LOG("huge pages of this process alone took a write fault");
 	}
 }
 
-static int sees_old_data(FIXTURE_DATA(upgraded) * self, int when)
+static int sees_old_data(int when)
 {
 	int i;
 	char c;
@@ -444,7 +451,7 @@ static int sees_old_data(FIXTURE_DATA(upgraded) * self, int when)
 	if (read(when, &c, 1))
 		return 2;
 	for (i = 0; i < NR_UPGRADED; i++) {
-		if (self->map[i * self->size] != 'f')
+		if (*huge_page(i) != 'f')
 			return 1;
 	}
 	return 0;
@@ -461,11 +468,11 @@ TEST_F(upgraded, shared_with_child)
 	ASSERT_GE(pid, 0);
 	if (!pid) {
 		close(when[1]);
-		_exit(sees_old_data(self, when[0]));
+		_exit(sees_old_data(when[0]));
 	}
 	close(when[0]);
-	ASSERT_TRUE(upgrade_from(self, variant->down));
-	EXPECT_EQ(faults_of_writes(self, 'P'), NR_UPGRADED) {
+	ASSERT_TRUE(upgrade_from(variant->down));
+	EXPECT_EQ(faults_of_writes('P'), NR_UPGRADED) {
 		TH_LOG("a huge page that is shared took no write fault");
 	}
 	close(when[1]);
@@ -475,52 +482,29 @@ TEST_F(upgraded, shared_with_child)
 	}
 }
 
-static const char *watch_writes(FIXTURE_DATA(upgraded) * self)
+/* Arm, or disarm, nr huge pages from this one on. */
+static bool protect(int first, int nr, bool arm)
 {
-	struct uffdio_api api = {
-		.api = UFFD_API,
-		.features = UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_PAGEFAULT_FLAG_WP,
-	};
-
-	self->uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (self->uffd < 0)
-		return "no userfaultfd here, or not permitted";
-	if (ioctl(self->uffd, UFFDIO_API, &api))
-		return "userfaultfd has no WP_ASYNC here";
-	if (uffd_register(self->uffd, self->map, NR_UPGRADED * self->size, false, true, false))
-		return "hugetlb cannot be registered for uffd-wp";
-	return NULL;
-}
-
-/* Arm, or disarm, nr huge pages from the first one on. */
-static int protect(FIXTURE_DATA(upgraded) * self, int first, int nr, bool arm)
-{
-	struct uffdio_writeprotect wp = {
-		.range = {
-			.start = (uintptr_t)self->map + first * self->size,
-			.len = nr * self->size,
-		},
-		.mode = arm ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
-	};
-
-	return ioctl(self->uffd, UFFDIO_WRITEPROTECT, &wp);
+	return bench_uffd_protect(region.uffd, huge_page(first), nr * region.folio, arm);
 }
 
 /* A page that userfaultfd has armed goes on to trap, the others do not. */
 TEST_F(upgraded, one_is_watched)
 {
-	const char *skip = watch_writes(self);
+	const char *skip = bench_register_uffd_with(&region, UFFDIO_REGISTER_MODE_WP,
+						    UFFD_FEATURE_PAGEFAULT_FLAG_WP |
+						    UFFD_FEATURE_WP_ASYNC);
 
 	if (skip)
 		SKIP(return, "%s", skip);
-	ASSERT_EQ(protect(self, 0, NR_UPGRADED, true), 0);
-	ASSERT_EQ(protect(self, 0, 2, false), 0);
-	EXPECT_EQ(faults_of_writes(self, 'P'), 1) {
+	ASSERT_TRUE(protect(0, NR_UPGRADED, true));
+	ASSERT_TRUE(protect(0, 2, false));
+	EXPECT_EQ(faults_of_writes('P'), 1) {
 		TH_LOG("of two huge pages unprotected and one protected, not one took a fault");
 	}
-	ASSERT_EQ(protect(self, 1, 1, true), 0);
-	ASSERT_TRUE(upgrade_from(self, variant->down));
-	EXPECT_EQ(faults_of_writes(self, 'Q'), 1) {
+	ASSERT_TRUE(protect(1, 1, true));
+	ASSERT_TRUE(upgrade_from(variant->down));
+	EXPECT_EQ(faults_of_writes('Q'), 1) {
 		TH_LOG("after an upgrade: one huge page is protected, but not one took a fault");
 	}
 }
