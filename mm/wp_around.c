@@ -91,17 +91,17 @@ static unsigned int nr_before(struct vm_area_struct *vma, const struct folio *fo
 	return i;
 }
 
-/* Make entries writable, and their pages exclusive. Returns how many were gone through. */
-static unsigned int reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
-			       unsigned long addr, pte_t *ptep, unsigned int max)
+/* Make entries writable, and their pages exclusive. Were there any? */
+static bool reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
+		       unsigned long addr, pte_t *ptep, unsigned int max)
 {
 	const fpb_t flags = FPB_RESPECT_WRITE | FPB_RESPECT_SOFT_DIRTY;
-	unsigned int skipped = 0, done = 0, reached = 0, nr, i;
+	unsigned int skipped = 0, nr, i;
+	bool reusable, any = false;
 	struct page *page;
-	bool reusable;
 	pte_t pte;
 
-	for (; done < max; done += nr) {
+	for (; max; max -= nr) {
 		nr = 1;
 		pte = ptep_get(ptep);
 		reusable = is_reusable(vma, pte, folio);
@@ -109,41 +109,39 @@ static unsigned int reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
 			break;
 		if (reusable) {
 			page = pfn_to_page(pte_pfn(pte));
-			nr = folio_pte_batch_flags(folio, NULL, ptep, &pte, max - done,
-						   flags);
+			nr = folio_pte_batch_flags(folio, NULL, ptep, &pte, max, flags);
 			for (i = 0; i < nr; i++) {
 				if (!PageAnonExclusive(page + i))
 					SetPageAnonExclusive(page + i);
 			}
 			upgrade_ptes(vma, addr, ptep, nr);
-			reached = done + nr;
+			any = true;
 		}
 		addr += nr * PAGE_SIZE;
 		ptep += nr;
 	}
 
-	return reached;
+	return any;
 }
 
 /* Make the entries of a block of nr, a power of two, exclusive and writable. */
-static noinline unsigned int reuse_block(struct vm_fault *vmf, struct folio *folio,
-					 unsigned long nr, unsigned long *start)
+static noinline bool reuse_block(struct vm_fault *vmf, struct folio *folio, unsigned long nr)
 {
 	struct vm_area_struct *vma = vmf->vma;
+	unsigned long addr = vmf->address;
 	unsigned int max, before, skip;
 	pte_t *ptep = vmf->pte;
+	bool any;
 
-	*start = vmf->address;
-	max = fault_folio_ptes(vmf, folio, nr, start, &ptep);
+	max = fault_folio_ptes(vmf, folio, nr, &addr, &ptep);
 	before = vmf->pte - ptep;
 	skip = before - nr_before(vma, folio, vmf->pte, before);
-	*start += skip * PAGE_SIZE;
 
 	lazy_mmu_mode_enable();
-	nr = reuse_ptes(vma, folio, *start, ptep + skip, max - skip);
+	any = reuse_ptes(vma, folio, addr + skip * PAGE_SIZE, ptep + skip, max - skip);
 	lazy_mmu_mode_disable();
 
-	return nr;
+	return any;
 }
 
 /**
@@ -151,7 +149,6 @@ static noinline unsigned int reuse_block(struct vm_fault *vmf, struct folio *fol
  * @vmf: A write fault; its entry is mapped, locked and unchanged since the fault.
  * @folio: Large anonymous folio that the entry maps.  Under this hold of the lock,
  *	   wp_can_reuse_anon_folio() has said that it belongs to this process alone.
- * @start: Becomes the address of the first page that this concerns, in bytes.
  *
  * Stays within the VMA and the page table: only the lock of that is held, and a folio may
  * be mapped beyond both.  It goes from the fault in both directions, up to the first entry
@@ -168,13 +165,12 @@ static noinline unsigned int reuse_block(struct vm_fault *vmf, struct folio *fol
  * but for what upgrade_ptes() says.
  *
  * Context: The page table lock is held.
- * Return: How many pages there are from *@start up to the last one that was made writable;
- * 0 if none was.
+ * Return: All that was made writable is within an aligned block of so many pages around
+ * the fault; 0 if nothing was.
  */
-unsigned int wp_reuse_around(struct vm_fault *vmf, struct folio *folio,
-			     unsigned long *start)
+unsigned long wp_reuse_around(struct vm_fault *vmf, struct folio *folio)
 {
 	unsigned long nr = nr_around(folio, vmf->address, vmf->pte);
 
-	return nr > 1 ? reuse_block(vmf, folio, nr, start) : 0;
+	return nr > 1 && reuse_block(vmf, folio, nr) ? nr : 0;
 }

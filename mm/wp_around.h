@@ -5,7 +5,6 @@
 struct folio;
 struct vm_fault;
 
-unsigned int wp_reuse_around(struct vm_fault *vmf, struct folio *folio,
-			     unsigned long *start);
+unsigned long wp_reuse_around(struct vm_fault *vmf, struct folio *folio);
 
 #endif /* _MM_WP_AROUND_H */
