@@ -274,12 +274,19 @@ static void fork_and_exit(struct kunit *test)
 
 /* ---- mprotect() ---- */
 
-static void whole(struct kunit *test)
+/* Changed as a whole, all blocks fold again, whatever they were. */
+static void toggle_all(struct kunit *test)
 {
 	protect_all(test, VM_READ);
-	expect_entries(test, "all read-only", "RRRRRRRR");
+	expect_entries(test, "all read-only, at once", "RRRRRRRR");
 	protect_all(test, VM_READ | VM_WRITE);
-	expect_entries(test, "all writable", "WWWWWWWW");
+	expect_entries(test, "all writable, at once", "WWWWWWWW");
+	expect_exclusive(test);
+}
+
+static void whole(struct kunit *test)
+{
+	toggle_all(test);
 	protect_all(test, VM_NONE);
 	expect_entries(test, "all PROT_NONE", "nnnnnnnn");
 	protect_all(test, VM_READ | VM_WRITE);
@@ -287,18 +294,14 @@ static void whole(struct kunit *test)
 	expect_exclusive(test);
 }
 
-/* A part of a block unfolds that block, and no other. Changed as a whole, it folds again. */
+/* A part of a block unfolds that block, and no other. */
 static void part(struct kunit *test)
 {
 	protect(test, EIGHTH, EIGHTH, VM_READ);
 	expect_entries(test, "an eighth read-only", "wrwwWWWW");
 	protect(test, EIGHTH, EIGHTH, VM_READ | VM_WRITE);
 	expect_entries(test, "it is writable again", "wwwwWWWW");
-	protect_all(test, VM_READ);
-	expect_entries(test, "all read-only", "RRRRRRRR");
-	protect_all(test, VM_READ | VM_WRITE);
-	expect_entries(test, "all writable", "WWWWWWWW");
-	expect_exclusive(test);
+	toggle_all(test);
 }
 
 static void single_pages(struct kunit *test)
@@ -311,10 +314,7 @@ static void single_pages(struct kunit *test)
 	for (i = 0; i < NR; i++)
 		protect(test, i, 1, VM_READ | VM_WRITE);
 	KUNIT_EXPECT_EQ(test, nr_of('w'), NR);
-	protect_all(test, VM_READ);
-	protect_all(test, VM_READ | VM_WRITE);
-	expect_entries(test, "all writable", "WWWWWWWW");
-	expect_exclusive(test);
+	toggle_all(test);
 }
 
 /*
@@ -333,11 +333,7 @@ static void by_halves(struct kunit *test)
 	expect_entries(test, "halves of two blocks writable", "rrwwwwrr");
 	protect_all(test, VM_READ | VM_WRITE);
 	expect_entries(test, "all writable", "wwwwwwww");
-	protect_all(test, VM_READ);
-	expect_entries(test, "all read-only, at once", "RRRRRRRR");
-	protect_all(test, VM_READ | VM_WRITE);
-	expect_entries(test, "all writable, at once", "WWWWWWWW");
-	expect_exclusive(test);
+	toggle_all(test);
 }
 
 static unsigned int nr_dirty(unsigned int first)
@@ -372,13 +368,9 @@ static void half_clean(struct kunit *test)
 	mmap_write_unlock(mm);
 	protect(test, 0, NR / 4, VM_READ | VM_WRITE);
 	expect_entries(test, "half of a block is clean", "wwwwWWWW");
-	protect_all(test, VM_READ);
-	expect_entries(test, "all read-only", "RRRRRRRR");
-	protect_all(test, VM_READ | VM_WRITE);
-	expect_entries(test, "all writable", "WWWWWWWW");
+	toggle_all(test);
 	KUNIT_EXPECT_EQ(test, nr_dirty(NR / 4), NR - NR / 4);
 	KUNIT_EXPECT_EQ(test, nr_dirty(0), MODIFY_PROT_FOLDS > 1 ? NR : NR - NR / 4);
-	expect_exclusive(test);
 }
 
 /* What the folio was never shared for is not what it is shared for. */
@@ -527,10 +519,7 @@ static void one_is_watched(struct kunit *test)
 	watch(0, NR, false);
 	write_pages(test, 0, NR);
 	KUNIT_EXPECT_EQ(test, nr_of('w'), NR);
-	protect_all(test, VM_READ);
-	protect_all(test, VM_READ | VM_WRITE);
-	expect_entries(test, "nobody watches", "WWWWWWWW");
-	expect_exclusive(test);
+	toggle_all(test);
 	mmap_write_lock(mm);
 	vm_flags_clear(vma_of(at), VM_UFFD_WP);
 	mmap_write_unlock(mm);
@@ -591,9 +580,7 @@ static void kept_by_migration(struct kunit *test)
 	folio = page_folio(pte_page(entry(0)));
 	KUNIT_EXPECT_EQ(test, nr_of('w'), NR);
 	expect_exclusive(test);
-	protect_all(test, VM_READ);
-	protect_all(test, VM_READ | VM_WRITE);
-	expect_entries(test, "all writable", "WWWWWWWW");
+	toggle_all(test);
 #else
 	kunit_skip(test, "no migration");
 #endif

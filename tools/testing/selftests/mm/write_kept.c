@@ -679,8 +679,7 @@ TEST_F(after_fork, moved)
 	region.mapped = region.len;
 	ASSERT_TRUE(share_and_unshare());
 	faults = write_pages(0, pages, NEW);
-	if (per_folio > 4)
-		expect_at_most(2 * few_faults(), faults);
+	expect_at_most(2 * few_faults(), faults);
 	EXPECT_EQ(wrong_pages(0, pages, NEW), 0);
 }
 
@@ -722,9 +721,8 @@ TEST_F(after_fork, swapped_out)
 	if (!swapped)
 		SKIP(return, "no swap, or nothing was swapped out");
 	faults = write_pages(0, pages, NEW);
-	/* It is in the way, and takes a fault or two of its own. Of 4 pages that is each. */
-	if (per_folio > 4)
-		expect_at_most(2 * few_faults() + 2 * folios(), faults);
+	/* It is in the way, and takes a fault or two of its own. */
+	expect_at_most(2 * few_faults() + 2 * folios(), faults);
 	EXPECT_EQ(wrong_pages(0, pages, NEW), 0);
 }
 
@@ -919,8 +917,6 @@ TEST_F(migrated, read_only)
 /* ---- One thread moves the pages all the time ---- */
 
 static int nodes_to_move_to[2];
-static struct bench_thread mover;
-static unsigned long end_of_moves;
 
 static void move_on(void *unused)
 {
@@ -930,72 +926,75 @@ static void move_on(void *unused)
 		move(nodes_to_move_to[n++ % 2], MPOL_MF_MOVE);
 }
 
-static void start_to_move(int there, int here)
-{
-	nodes_to_move_to[0] = there;
-	nodes_to_move_to[1] = here;
-	end_of_moves = bench_ns() + ENOUGH_NS;
-	bench_start_thread(&mover, 1);
-	bench_tell(&mover, move_on, NULL);
-}
-
-static bool end_to_move(void)
-{
-	bool done;
-
-	atomic_store(&stop, true);
-	done = bench_is_done(&mover);
-	bench_end_thread(&mover);
-	return done;
-}
-
-static bool goes_on(unsigned int round)
-{
-	return round < PROTECTIONS && bench_ns() < end_of_moves;
-}
-
 /* Each so many pages are looked at: there are more rounds then. */
 static unsigned long step(void)
 {
 	return 1 + pages / 16;
 }
 
+/* Rounds of what another thread does meanwhile, up to the first that is not good. */
+static void __while_moving(struct __test_metadata *_metadata, int there, int here,
+			   const char *(*one_round)(void))
+{
+	const unsigned long end = bench_ns() + ENOUGH_NS;
+	struct bench_thread mover;
+	const char *wrong = NULL;
+	unsigned int round;
+
+	nodes_to_move_to[0] = there;
+	nodes_to_move_to[1] = here;
+	bench_start_thread(&mover, 1);
+	bench_tell(&mover, move_on, NULL);
+	for (round = 0; round < PROTECTIONS && bench_ns() < end && !wrong; round++)
+		wrong = one_round();
+	atomic_store(&stop, true);
+	EXPECT_TRUE(bench_is_done(&mover));
+	bench_end_thread(&mover);
+	EXPECT_EQ(wrong, NULL) {
+		TH_LOG("round %u: %s", round, wrong);
+	}
+	EXPECT_EQ(wrong_pages(0, pages, OLD), 0);
+}
+
+#define while_moving(one_round)	__while_moving(_metadata, self->there, self->here, one_round)
+
+static const char *protect_and_write(void)
+{
+	unsigned long i, writable = 0;
+
+	if (mprotect(region.addr, region.len, PROT_READ))
+		return "mprotect() failed";
+	for (i = 0; i < pages; i += step())
+		writable += try_write((void *)page_at(i), NEW);
+	if (mprotect(region.addr, region.len, PROT_READ | PROT_WRITE))
+		return "mprotect() failed";
+	for (i = 0; i < pages; i += step())
+		write_page(i, OLD);
+	return writable ? "pages of a read-only VMA were written to" : NULL;
+}
+
 /* With a bug, a page that is mapped while the VMA changes is writable afterwards. */
 TEST_F(migrated, protected_meanwhile)
 {
-	unsigned long i, writable = 0;
-	bool changed = true;
-	unsigned int round;
-
 	if (bench_nr_cpus() < 2)
 		SKIP(return, "wants two CPUs");
-	start_to_move(self->there, self->here);
-	for (round = 0; goes_on(round) && !writable; round++) {
-		changed = !mprotect(region.addr, region.len, PROT_READ);
-		if (!changed)
-			break;
-		for (i = 0; i < pages; i += step())
-			writable += try_write((void *)page_at(i), NEW);
-		changed = !mprotect(region.addr, region.len, PROT_READ | PROT_WRITE);
-		if (!changed)
-			break;
-		for (i = 0; i < pages; i += step())
-			write_page(i, OLD);
-	}
-	EXPECT_TRUE(end_to_move());
-	EXPECT_TRUE(changed);
-	EXPECT_EQ(writable, 0) {
-		TH_LOG("round %u: pages of a read-only VMA were written to", round);
-	}
-	EXPECT_EQ(wrong_pages(0, pages, OLD), 0);
+	while_moving(protect_and_write);
+}
+
+static const char *watch_and_write(void)
+{
+	unsigned long i, unseen = 0;
+
+	if (!bench_uffd_protect(region.uffd, region.addr, region.len, true))
+		return "UFFDIO_WRITEPROTECT failed";
+	for (i = 0; i < pages; i += step())
+		unseen += write_page(i, OLD) == 0;
+	return unseen ? "writes to write-protected pages went unseen" : NULL;
 }
 
 /* With a bug, userfaultfd does not see a write to a page that is mapped meanwhile. */
 TEST_F(migrated, watched_meanwhile)
 {
-	unsigned long i, unseen = 0;
-	bool protected = true;
-	unsigned int round;
 	const char *skip;
 
 	if (bench_nr_cpus() < 2)
@@ -1005,20 +1004,19 @@ TEST_F(migrated, watched_meanwhile)
 	skip = register_watcher();
 	if (skip)
 		SKIP(return, "%s", skip);
-	start_to_move(self->there, self->here);
-	for (round = 0; goes_on(round) && !unseen; round++) {
-		protected = bench_uffd_protect(region.uffd, region.addr, region.len, true);
-		if (!protected)
-			break;
-		for (i = 0; i < pages; i += step())
-			unseen += write_page(i, OLD) == 0;
-	}
-	EXPECT_TRUE(end_to_move());
-	EXPECT_TRUE(protected);
-	EXPECT_EQ(unseen, 0) {
-		TH_LOG("round %u: writes to write-protected pages went unseen", round);
-	}
-	EXPECT_EQ(wrong_pages(0, pages, OLD), 0);
+	while_moving(watch_and_write);
+}
+
+static const char *track_and_write(void)
+{
+	unsigned long i, unseen = 0;
+
+	clear_softdirty();
+	for (i = 0; i < pages; i += step())
+		write_page(i, OLD);
+	for (i = 0; i < pages; i += step())
+		unseen += !pagemap_is_softdirty(pagemap, page_at(i));
+	return unseen ? "pages were written to, and are not soft-dirty" : NULL;
 }
 
 /*
@@ -1027,8 +1025,6 @@ TEST_F(migrated, watched_meanwhile)
  */
 TEST_F(migrated, tracked_meanwhile)
 {
-	unsigned long i, unseen = 0;
-	unsigned int round;
 	const char *skip;
 
 	if (bench_nr_cpus() < 2)
@@ -1038,20 +1034,7 @@ TEST_F(migrated, tracked_meanwhile)
 	skip = track_soft_dirty();
 	if (skip)
 		SKIP(return, "%s", skip);
-	start_to_move(self->there, self->here);
-	for (round = 0; goes_on(round) && !unseen; round++) {
-		clear_softdirty();
-		for (i = 0; i < pages; i += step())
-			write_page(i, OLD);
-		for (i = 0; i < pages; i += step())
-			unseen += !pagemap_is_softdirty(pagemap, page_at(i));
-	}
-	EXPECT_TRUE(end_to_move());
-	EXPECT_EQ(unseen, 0) {
-		TH_LOG("round %u: %lu pages were written to, and are not soft-dirty",
-		       round, unseen);
-	}
-	EXPECT_EQ(wrong_pages(0, pages, OLD), 0);
+	while_moving(track_and_write);
 }
 
 int main(int argc, char **argv)
