@@ -9,6 +9,12 @@
 
 #include "write_upgrade.h"
 
+/* Rule 0. */
+static bool write_upgrade_wanted(struct vm_area_struct *vma, bool writable)
+{
+	return !writable && vma_wants_manual_pte_write_upgrade(vma);
+}
+
 /* The page is looked up only where the entry does not decide by itself. */
 static bool write_upgrade_page(enum write_upgrade verdict, const struct page *page)
 {
@@ -54,7 +60,8 @@ bool can_change_pmd_writable(struct vm_area_struct *vma, unsigned long addr,
 {
 	enum write_upgrade verdict;
 
-	verdict = write_upgrade_by_bits(vma, pmd_write(pmd), pmd_protnone(pmd),
+	verdict = write_upgrade_by_bits(vma, write_upgrade_wanted(vma, pmd_write(pmd)),
+					pmd_protnone(pmd),
 					pmd_needs_soft_dirty_wp(vma, pmd),
 					userfaultfd_huge_pmd_wp(vma, pmd),
 					pmd_dirty(pmd));
@@ -81,7 +88,9 @@ bool can_change_huge_pte_writable(struct vm_area_struct *vma, pte_t pte)
 {
 	enum write_upgrade verdict;
 
-	verdict = write_upgrade_by_bits(vma, huge_pte_write(pte), pte_protnone(pte),
+	verdict = write_upgrade_by_bits(vma,
+					write_upgrade_wanted(vma, huge_pte_write(pte)),
+					pte_protnone(pte),
 					pte_needs_soft_dirty_wp(vma, pte),
 					userfaultfd_wp(vma) && huge_pte_uffd(pte),
 					huge_pte_dirty(pte));

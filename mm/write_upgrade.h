@@ -54,7 +54,7 @@ enum write_upgrade {
 /**
  * write_upgrade_by_bits() - Decide as far as possible without the page
  * @vma: VMA of the entry.
- * @writable: The entry is writable.
+ * @wanted: The entry is not writable, and vma_wants_manual_pte_write_upgrade().
  * @protnone: The entry will be PROT_NONE.
  * @soft_dirty_wp: Soft-dirty tracking waits for the first write.
  * @uffd_wp: Userfaultfd has write-protected the entry.
@@ -70,18 +70,33 @@ enum write_upgrade {
  * Return: The verdict, or that the page has to be asked.
  */
 static __always_inline
-enum write_upgrade write_upgrade_by_bits(struct vm_area_struct *vma, bool writable,
+enum write_upgrade write_upgrade_by_bits(struct vm_area_struct *vma, bool wanted,
 					 bool protnone, bool soft_dirty_wp,
 					 bool uffd_wp, bool dirty)
 {
-	if (writable || !vma_wants_manual_pte_write_upgrade(vma))
-		return WRITE_UPGRADE_NO;
-	if (protnone || soft_dirty_wp || uffd_wp)
+	if (!wanted || protnone || soft_dirty_wp || uffd_wp)
 		return WRITE_UPGRADE_NO;
 	if (!vma_test(vma, VMA_SHARED_BIT))
 		return WRITE_UPGRADE_ASK_PAGE;
 
 	return dirty ? WRITE_UPGRADE_YES : WRITE_UPGRADE_NO;
+}
+
+/**
+ * write_upgrade_if_wanted() - The same, for a PTE of a VMA that was asked
+ * @vma: VMA of the entry, for which vma_wants_manual_pte_write_upgrade() is true: who
+ *	 decides on many entries asks that once.
+ * @pte: The entry, with the protection that it is about to get.
+ *
+ * Return: The verdict, or that the page has to be asked.
+ */
+static __always_inline
+enum write_upgrade write_upgrade_if_wanted(struct vm_area_struct *vma, pte_t pte)
+{
+	return write_upgrade_by_bits(vma, !pte_write(pte), pte_protnone(pte),
+				     pte_needs_soft_dirty_wp(vma, pte),
+				     userfaultfd_pte_wp(vma, pte),
+				     pte_dirty(pte));
 }
 
 /**
@@ -94,10 +109,10 @@ enum write_upgrade write_upgrade_by_bits(struct vm_area_struct *vma, bool writab
 static __always_inline
 enum write_upgrade write_upgrade_by_entry(struct vm_area_struct *vma, pte_t pte)
 {
-	return write_upgrade_by_bits(vma, pte_write(pte), pte_protnone(pte),
-				     pte_needs_soft_dirty_wp(vma, pte),
-				     userfaultfd_pte_wp(vma, pte),
-				     pte_dirty(pte));
+	if (pte_write(pte) || !vma_wants_manual_pte_write_upgrade(vma))
+		return WRITE_UPGRADE_NO;
+
+	return write_upgrade_if_wanted(vma, pte);
 }
 
 /*
