@@ -10,6 +10,8 @@ SECONDS_AT_START=${SECONDS_AT_START:-$(date +%s)}
 export TOP BUILD CACHE SECONDS_AT_START
 export LC_ALL=C.UTF-8
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
+# "make ARCH=riscv64" is for us; the kernel calls it riscv.
+unset MAKEFLAGS MAKEOVERRIDES MFLAGS
 mkdir -p "$BUILD" "$CACHE"
 
 # Version the series is made for, from the first line of patches/series.
