@@ -4,11 +4,11 @@
 export ARCH CONFIG PAGES LINUX KERNEL_TARBALL SETUP SIGNOFF BRANCH PART VERSION SINCE TREE ACCEL BUSYBOX \
        BASE TOPIC RUNS EMULATOR CONFLICTS ALLOWANCES
 
-.PHONY: help boot bench measure cost check model selftests hosttests kunit mutants series rangediff apply tree refresh \
+.PHONY: help boot bench measure cost check model selftests mm-ci hosttests kunit mutants series rangediff apply tree refresh \
 	shell kernel build emulator clean
 
 help:		## list the commands
-	@sed -n 's/^\([a-z]*\):.*##/\1:/p' $(MAKEFILE_LIST) | \
+	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' $(MAKEFILE_LIST) | \
 		awk '{ name = $$1; sub(/^[^ ]* */, ""); sub(/:$$/, "", name); \
 		       printf "  make %-9s %s\n", name, $$0 }'
 	@sed 's/^/  /' vm/variables
@@ -33,6 +33,10 @@ model:		## the models of the relaxed flush, whole and with steps removed (models
 
 selftests:	## the kernel's own mm selftests, base and patched: is anything different?
 	@scripts/selftests
+
+mm-ci:		## what linux-mm's CI runs: hosttests, and each ksft_*.sh in the guest, base beside PART
+	@scripts/hosttests
+	@scripts/selftests ci
 
 hosttests:	## the kernel's tests of mm that run on the host: vma, memblock, radix-tree
 	@scripts/hosttests

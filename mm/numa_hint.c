@@ -77,15 +77,15 @@ static unsigned int restore_batch(struct vm_fault *vmf, struct folio *folio,
 			    FPB_RESPECT_SOFT_DIRTY;
 	struct page *page = pfn_to_page(pte_pfn(old));
 	struct vm_area_struct *vma = vmf->vma;
-	unsigned int nr = 1, len, left;
+	unsigned int nr, len, left;
 	enum write_upgrade verdict;
 	bool upgrade;
 	pte_t pte;
 
+	nr = folio_pte_batch_flags(folio, NULL, ptep, &old, max, flags);
+	/* Hardware changes nothing in a hint: what this gathers is not needed. */
 	if (modify_prot_needs_start(old))
-		old = modify_prot_start_ptes(vma, addr, ptep, 1);
-	else
-		nr = folio_pte_batch_flags(folio, NULL, ptep, &old, max, flags);
+		modify_prot_start_ptes(vma, addr, ptep, nr);
 
 	/* All become accessed, so it does not matter that some were not. */
 	pte = without_hint(vma, old);

@@ -80,11 +80,12 @@ static void not_anonymous(struct kunit *test)
 static enum write_upgrade by_bits(vm_flags_t flags, unsigned int bits)
 {
 	struct vm_area_struct vma = { .vm_page_prot = vm_get_page_prot(VM_READ) };
+	bool wanted;
 
 	vm_flags_init(&vma, flags);
+	wanted = !(bits & 16) && vma_wants_manual_pte_write_upgrade(&vma);
 
-	return write_upgrade_by_bits(&vma, bits & 16, bits & 1, bits & 2, bits & 4,
-				     bits & 8);
+	return write_upgrade_by_bits(&vma, wanted, bits & 1, bits & 2, bits & 4, bits & 8);
 }
 
 /* All combinations of what the bits of an entry may say. */
