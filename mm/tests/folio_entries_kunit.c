@@ -128,31 +128,34 @@ static void expect_exclusive(struct kunit *test)
 
 /* ---- Operations ---- */
 
-static void map_folio(struct kunit *test)
+static struct folio *map_folio(struct kunit *test, unsigned long addr)
 {
 	struct vm_area_struct *vma;
+	struct folio *mapped;
 	spinlock_t *ptl;	/* of the page table */
 	pte_t *ptep;
 
 	mmap_write_lock(mm);
-	vma = vma_of(at);
+	vma = vma_of(addr);
 	vm_flags_set(vma, VM_NOHUGEPAGE);
 	KUNIT_EXPECT_EQ(test, anon_vma_prepare(vma), 0);
-	folio = vma_alloc_folio(GFP_HIGHUSER_MOVABLE, ilog2(NR), vma, at);
-	if (folio) {
-		KUNIT_EXPECT_EQ(test, mem_cgroup_charge(folio, mm, GFP_KERNEL), 0);
-		folio_zero_user(folio, at);
-		__folio_mark_uptodate(folio);
-		ptep = get_locked_pte(mm, at, &ptl);
+	mapped = vma_alloc_folio(GFP_HIGHUSER_MOVABLE, ilog2(NR), vma, addr);
+	if (mapped) {
+		KUNIT_EXPECT_EQ(test, mem_cgroup_charge(mapped, mm, GFP_KERNEL), 0);
+		folio_zero_user(mapped, addr);
+		__folio_mark_uptodate(mapped);
+		ptep = get_locked_pte(mm, addr, &ptl);
 		if (ptep) {
-			map_anon_folio_pte_nopf(folio, ptep, vma, at, false);
+			map_anon_folio_pte_nopf(mapped, ptep, vma, addr, false);
 			add_mm_counter(mm, MM_ANONPAGES, NR);
 			pte_unmap_unlock(ptep, ptl);
 		}
 	}
 	mmap_write_unlock(mm);
-	KUNIT_ASSERT_NOT_NULL(test, folio);
-	KUNIT_ASSERT_EQ(test, folio_mapcount(folio), NR);
+	KUNIT_ASSERT_NOT_NULL(test, mapped);
+	KUNIT_ASSERT_EQ(test, folio_mapcount(mapped), NR);
+
+	return mapped;
 }
 
 static int folio_entries_init(struct kunit *test)
@@ -166,7 +169,7 @@ static int folio_entries_init(struct kunit *test)
 		return -ENOMEM;
 	mm = current->mm;
 	at = ALIGN(addr, PMD_SIZE);
-	map_folio(test);
+	folio = map_folio(test, at);
 	expect_entries(test, "the folio was mapped", "WWWWWWWW");
 
 	return 0;
@@ -371,6 +374,175 @@ static void half_clean(struct kunit *test)
 	toggle_all(test);
 	KUNIT_EXPECT_EQ(test, nr_dirty(NR / 4), NR - NR / 4);
 	KUNIT_EXPECT_EQ(test, nr_dirty(0), MODIFY_PROT_FOLDS > 1 ? NR : NR - NR / 4);
+}
+
+/* Entry i alone, as hardware sees and changes it, folded or not. */
+static void set_raw(unsigned int i, bool young, bool dirty)
+{
+	spinlock_t *ptl;	/* of the page table */
+	pte_t *ptep, pte;
+
+	mmap_write_lock(mm);
+	ptep = get_locked_pte(mm, at + i * PAGE_SIZE, &ptl);
+	pte = *ptep;
+	pte = young ? pte_mkyoung(pte) : pte_mkold(pte);
+	*ptep = dirty ? pte_mkdirty(pte) : pte_mkclean(pte);
+	pte_unmap_unlock(ptep, ptl);
+	flush_tlb_mm(mm);
+	mmap_write_unlock(mm);
+}
+
+static unsigned int nr_raw(bool (*is)(pte_t pte), unsigned int first, unsigned int nr)
+{
+	unsigned int i, count = 0;
+	spinlock_t *ptl;	/* of the page table */
+	pte_t *ptep;
+
+	mmap_write_lock(mm);
+	ptep = get_locked_pte(mm, at, &ptl);
+	for (i = first; i < first + nr; i++)
+		count += is(ptep[i]);
+	pte_unmap_unlock(ptep, ptl);
+	mmap_write_unlock(mm);
+
+	return count;
+}
+
+static bool is_young(pte_t pte)
+{
+	return pte_young(pte);
+}
+
+static bool is_dirty(pte_t pte)
+{
+	return pte_dirty(pte);
+}
+
+/* So many entries of each half are young, and dirty; of a folded block all or none are. */
+static void expect_used(struct kunit *test, unsigned int first, unsigned int second)
+{
+	const unsigned int each = MODIFY_PROT_FOLDS > 1 ? NR / 2 : 1;
+
+	KUNIT_EXPECT_EQ(test, nr_raw(is_young, 0, NR / 2), first * each);
+	KUNIT_EXPECT_EQ(test, nr_raw(is_dirty, 0, NR / 2), first * each);
+	KUNIT_EXPECT_EQ(test, nr_raw(is_young, NR / 2, NR / 2), second * each);
+	KUNIT_EXPECT_EQ(test, nr_raw(is_dirty, NR / 2, NR / 2), second * each);
+}
+
+/*
+ * One page of a block was read, another was written to, and hardware has said so in their
+ * entries alone; of the other block, no page was used.  The first stays accessed and dirty,
+ * all of it, and the second stays what it is.
+ */
+static void used_in_part(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR; i++)
+		set_raw(i, i == NR / 2 - 3, i == 3);
+	protect_all(test, VM_READ);
+	expect_entries(test, "all read-only", "RRRRRRRR");
+	expect_used(test, 1, 0);
+
+	for (i = 0; i < NR; i++)
+		set_raw(i, i == NR - 1, i == NR / 2);
+	protect_all(test, VM_NONE);
+	expect_used(test, 0, 1);
+	protect_all(test, VM_READ);
+	expect_entries(test, "all read-only, once more", "RRRRRRRR");
+	for (i = 0; i < NR; i++)
+		set_raw(i, i == NR / 2 - 1, i == 0);
+	protect_all(test, VM_READ | VM_WRITE);
+	expect_entries(test, "all writable", "WWWWWWWW");
+	expect_used(test, 1, 0);
+	expect_exclusive(test);
+}
+
+/*
+ * The same of PROT_NONE entries: they are folded where they are, and what they differ in is
+ * gathered.
+ */
+static void used_in_part_protnone(struct kunit *test)
+{
+	const bool folds = MODIFY_PROT_FOLDS > 1;
+	unsigned int i;
+
+	protect_all(test, VM_NONE);
+	for (i = 0; i < NR; i++)
+		set_raw(i, i == 5, true);
+	protect_all(test, VM_READ);
+	expect_entries(test, "all read-only", "RRRRRRRR");
+	KUNIT_EXPECT_EQ(test, nr_raw(is_young, 0, NR), folds ? NR / 2 : 1);
+	KUNIT_EXPECT_EQ(test, nr_raw(is_dirty, 0, NR), NR);
+
+	protect_all(test, VM_NONE);
+	for (i = 0; i < NR; i++)
+		set_raw(i, true, i == 2 || i >= NR / 2);
+	protect_all(test, VM_READ | VM_WRITE);
+	expect_entries(test, "all writable", "WWWWWWWW");
+	KUNIT_EXPECT_EQ(test, nr_raw(is_young, 0, NR), NR);
+	KUNIT_EXPECT_EQ(test, nr_raw(is_dirty, 0, NR), folds ? NR : NR / 2 + 1);
+	expect_exclusive(test);
+}
+
+/* A block and a part: the block stays folded, the part is of a block that does not. */
+static void block_and_part(struct kunit *test)
+{
+	protect(test, 0, NR / 2 + EIGHTH, VM_READ);
+	expect_entries(test, "a block and an eighth read-only", "RRRRrwww");
+	protect(test, 0, NR / 2 + EIGHTH, VM_READ | VM_WRITE);
+	expect_entries(test, "they are writable again", "WWWWwwww");
+	toggle_all(test);
+	protect(test, EIGHTH, NR - EIGHTH, VM_READ);
+	expect_entries(test, "all but an eighth read-only", "wrrrRRRR");
+	protect(test, EIGHTH, NR - EIGHTH, VM_READ | VM_WRITE);
+	expect_entries(test, "all is writable again", "wwwwWWWW");
+	toggle_all(test);
+}
+
+/* Folios side by side, and the second is shared: it begins where the first one ends. */
+static void next_folio_is_shared(struct kunit *test)
+{
+	const unsigned long first_at = at, second_at = at + NR * PAGE_SIZE;
+	struct folio *first = folio, *second = map_folio(test, second_at);
+
+	at = second_at;
+	folio = second;
+	fork_child(test, 0, NR);
+	at = first_at;
+	protect(test, 0, 2 * NR, VM_READ);
+	protect(test, 0, 2 * NR, VM_READ | VM_WRITE);
+	expect_entries(test, "the first folio is exclusive", "WWWWWWWW");
+	expect_exclusive(test);
+	at = second_at;
+	expect_entries(test, "the second one is not", "RRRRRRRR");
+	end_child(0, NR);
+	folio = first;
+	at = first_at;
+}
+
+/* Nothing is exclusive: all stays read-only, and folded. */
+static void shared(struct kunit *test)
+{
+	fork_child(test, 0, NR);
+	protect_all(test, VM_READ);
+	expect_entries(test, "all read-only", "RRRRRRRR");
+	protect_all(test, VM_READ | VM_WRITE);
+	expect_entries(test, "all would be writable", "RRRRRRRR");
+	end_child(0, NR);
+}
+
+/* A folded block of which some pages are shared: these stay read-only, it is unfolded. */
+static void shared_in_a_block(struct kunit *test)
+{
+	fork_child(test, EIGHTH, EIGHTH);
+	protect_all(test, VM_NONE);
+	protect_all(test, VM_READ);
+	expect_entries(test, "all read-only", "RRRRRRRR");
+	protect_all(test, VM_READ | VM_WRITE);
+	expect_entries(test, "an eighth is shared", "wrwwWWWW");
+	expect_exclusive(test);
+	end_child(EIGHTH, EIGHTH);
 }
 
 /* What the folio was never shared for is not what it is shared for. */
@@ -592,6 +764,12 @@ static struct kunit_case folio_entries_cases[] = {
 	KUNIT_CASE(single_pages),
 	KUNIT_CASE(by_halves),
 	KUNIT_CASE(half_clean),
+	KUNIT_CASE(used_in_part),
+	KUNIT_CASE(used_in_part_protnone),
+	KUNIT_CASE(block_and_part),
+	KUNIT_CASE(next_folio_is_shared),
+	KUNIT_CASE(shared),
+	KUNIT_CASE(shared_in_a_block),
 	KUNIT_CASE(shared_in_part),
 	KUNIT_CASE(hint_and_restore),
 	KUNIT_CASE(child_is_gone),
