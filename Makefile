@@ -4,7 +4,7 @@
 export ARCH CONFIG PAGES LINUX KERNEL_TARBALL SETUP SIGNOFF BRANCH PART VERSION SINCE TREE ACCEL BUSYBOX \
        BASE TOPIC RUNS EMULATOR CONFLICTS ALLOWANCES
 
-.PHONY: help boot bench measure cost check model selftests mm-ci hosttests kunit mutants series rangediff apply tree refresh \
+.PHONY: help boot bench measure cost check model selftests mm-ci hosttests kunit mutants coverage series rangediff apply tree refresh \
 	shell kernel build emulator clean
 
 help:		## list the commands
@@ -46,6 +46,9 @@ kunit:		## the KUnit suites of the series, by the kernel's kunit.py
 
 mutants:	## put bugs into the kernel, and see that a test finds each
 	@scripts/mutants
+
+coverage:	## which lines of the series do its tests reach? by gcov
+	@scripts/coverage
 
 series:		## mail-ready patches with cover letters in build/series/, by parts
 	@scripts/mailseries

@@ -38,6 +38,7 @@ fragments()
 		die "CONFIG=$1 is not plain, debug or bench"
 	printf '%s\n' "$TOP/vm/config/common.config" "$TOP/vm/config/$ARCH.config"
 	[ "$PAGES" = 4K ] || printf '%s\n' "$TOP/vm/config/${PAGES,,}.config"
+	[ "$1" != coverage ] || printf '%s\n' "$TOP/vm/config/debug.config"
 	[ "$1" = plain ] || printf '%s\n' "$TOP/vm/config/$1.config"
 }
 

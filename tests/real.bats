@@ -95,6 +95,18 @@ setup()
 		 sed -e '/^+/d' -e 's/@.*//')
 }
 
+@test "the functions and lines that vm/coverage is about are in the series" {
+	while read -r line; do
+		path=${line%% | *} line=${line#* | }
+		function=${line%% | *} line=${line#* | }
+		text=${line% | *}
+		git show "$tip:$path" >"$BATS_TEST_TMPDIR/file"
+		grep -q "\<$function(" "$BATS_TEST_TMPDIR/file" || { echo "$path has no $function()"; false; }
+		[ "$text" = '*' ] || grep -qF "$text" "$BATS_TEST_TMPDIR/file" ||
+			{ echo "$path has no line: $text"; false; }
+	done < <(grep -v '^#' vm/coverage | sed '/^$/d; s/  *|  */ | /g')
+}
+
 @test "each suite of vm/kunit/suites is in the series, for each of its architectures" {
 	while read -r dir archs; do
 		git cat-file -e "$tip:$dir/.kunitconfig"
