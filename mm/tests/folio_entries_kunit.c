@@ -349,31 +349,55 @@ static unsigned int nr_dirty(unsigned int first)
 	return nr;
 }
 
-/*
- * The first half of a block was not written to: it is folded all the same, as before, and
- * what was written to stays dirty.
- */
-static void half_clean(struct kunit *test)
+/* The first nr pages were not written to. */
+static void make_clean(unsigned int nr)
 {
 	unsigned int i;
 	spinlock_t *ptl;	/* of the page table */
 	pte_t *ptep, pte;
 
-	protect(test, 0, NR / 4, VM_READ);
 	mmap_write_lock(mm);
 	ptep = get_locked_pte(mm, at, &ptl);
-	for (i = 0; i < NR / 4; i++) {
+	for (i = 0; i < nr; i++) {
 		pte = ptep_get_and_clear(mm, at + i * PAGE_SIZE, ptep + i);
 		set_pte_at(mm, at + i * PAGE_SIZE, ptep + i, pte_mkclean(pte));
 	}
 	pte_unmap_unlock(ptep, ptl);
 	flush_tlb_mm(mm);
 	mmap_write_unlock(mm);
+}
+
+/*
+ * The first half of a block was not written to: it is folded all the same, as before, and
+ * what was written to stays dirty.
+ */
+static void half_clean(struct kunit *test)
+{
+	protect(test, 0, NR / 4, VM_READ);
+	make_clean(NR / 4);
 	protect(test, 0, NR / 4, VM_READ | VM_WRITE);
 	expect_entries(test, "half of a block is clean", "wwwwWWWW");
 	toggle_all(test);
 	KUNIT_EXPECT_EQ(test, nr_dirty(NR / 4), NR - NR / 4);
 	KUNIT_EXPECT_EQ(test, nr_dirty(0), MODIFY_PROT_FOLDS > 1 ? NR : NR - NR / 4);
+}
+
+/*
+ * The pages that are shared were not written to, the others were: a sub-batch of equal
+ * exclusivity is changed by its own bits.
+ */
+static void shared_and_clean(struct kunit *test)
+{
+	protect_all(test, VM_READ);
+	make_clean(NR / 2);
+	fork_child(test, 0, NR / 2);
+	protect_all(test, VM_READ | VM_WRITE);
+	KUNIT_EXPECT_EQ(test, nr_of('r'), NR / 2);
+	KUNIT_EXPECT_EQ(test, nr_of('w'), NR / 2);
+	KUNIT_EXPECT_EQ(test, nr_dirty(NR / 2), NR / 2);
+	KUNIT_EXPECT_EQ(test, nr_dirty(0), NR / 2);
+	expect_exclusive(test);
+	end_child(0, NR / 2);
 }
 
 /* Entry i alone, as hardware sees and changes it, folded or not. */
@@ -764,6 +788,7 @@ static struct kunit_case folio_entries_cases[] = {
 	KUNIT_CASE(single_pages),
 	KUNIT_CASE(by_halves),
 	KUNIT_CASE(half_clean),
+	KUNIT_CASE(shared_and_clean),
 	KUNIT_CASE(used_in_part),
 	KUNIT_CASE(used_in_part_protnone),
 	KUNIT_CASE(block_and_part),
