@@ -34,8 +34,7 @@ model:		## the models of the relaxed flush, whole and with steps removed (models
 selftests:	## the kernel's own mm selftests, base and patched: is anything different?
 	@scripts/selftests
 
-mm-ci:		## what linux-mm's CI runs: hosttests, and each ksft_*.sh in the guest, base beside PART
-	@scripts/hosttests
+mm-ci: hosttests	## what linux-mm's CI runs: hosttests, and each ksft_*.sh in the guest, base beside PART
 	@scripts/selftests ci
 
 hosttests:	## the kernel's tests of mm that run on the host: vma, memblock, radix-tree

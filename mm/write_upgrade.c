@@ -9,12 +9,6 @@
 
 #include "write_upgrade.h"
 
-/* Rule 0. */
-static bool write_upgrade_wanted(struct vm_area_struct *vma, bool writable)
-{
-	return !writable && vma_wants_manual_pte_write_upgrade(vma);
-}
-
 /* The page is looked up only where the entry does not decide by itself. */
 static bool write_upgrade_page(enum write_upgrade verdict, const struct page *page)
 {

@@ -54,7 +54,7 @@ enum write_upgrade {
 /**
  * write_upgrade_by_bits() - Decide as far as possible without the page
  * @vma: VMA of the entry.
- * @wanted: The entry is not writable, and vma_wants_manual_pte_write_upgrade().
+ * @wanted: What write_upgrade_wanted() says of the entry.
  * @protnone: The entry will be PROT_NONE.
  * @soft_dirty_wp: Soft-dirty tracking waits for the first write.
  * @uffd_wp: Userfaultfd has write-protected the entry.
@@ -80,6 +80,12 @@ enum write_upgrade write_upgrade_by_bits(struct vm_area_struct *vma, bool wanted
 		return WRITE_UPGRADE_ASK_PAGE;
 
 	return dirty ? WRITE_UPGRADE_YES : WRITE_UPGRADE_NO;
+}
+
+/* Rule 0, for an entry of any level. */
+static inline bool write_upgrade_wanted(struct vm_area_struct *vma, bool writable)
+{
+	return !writable && vma_wants_manual_pte_write_upgrade(vma);
 }
 
 /**
@@ -109,7 +115,7 @@ enum write_upgrade write_upgrade_if_wanted(struct vm_area_struct *vma, pte_t pte
 static __always_inline
 enum write_upgrade write_upgrade_by_entry(struct vm_area_struct *vma, pte_t pte)
 {
-	if (pte_write(pte) || !vma_wants_manual_pte_write_upgrade(vma))
+	if (!write_upgrade_wanted(vma, pte_write(pte)))
 		return WRITE_UPGRADE_NO;
 
 	return write_upgrade_if_wanted(vma, pte);
