@@ -503,16 +503,14 @@ static size_t free_wide_page(void)
 	return 0;
 }
 
-/* Returns NULL, or the reason why not in one sentence. */
-static const char *set_up_wide_page(struct wide_page *page)
+/* Of this size, or 0: none is free. Returns NULL, or the reason why not in one sentence. */
+static const char *set_up_page(struct wide_page *page, size_t huge, const char *none_free)
 {
 	page->fd = -1;
 	page->reserved = MAP_FAILED;
-	if (sizeof(size_t) < sizeof(uint64_t))
-		return NARROW;
-	page->huge = free_wide_page();
-	if (!page->huge)
-		return "no huge page of more than 4G is free";
+	page->huge = huge;
+	if (!huge)
+		return none_free;
 	page->fd = memfd_create("wide_page", MFD_HUGETLB |
 				__builtin_ctzll(page->huge) << MFD_HUGE_SHIFT);
 	if (page->fd < 0 || ftruncate(page->fd, page->huge))
@@ -525,6 +523,19 @@ static const char *set_up_wide_page(struct wide_page *page)
 	stay_on_this_cpu();
 	catch_faults();
 	return NULL;
+}
+
+static const char *set_up_wide_page(struct wide_page *page)
+{
+	if (sizeof(size_t) < sizeof(uint64_t))
+		return set_up_page(page, 0, NARROW);
+	return set_up_page(page, free_wide_page(), "no huge page of more than 4G is free");
+}
+
+static const char *set_up_any_page(struct wide_page *page)
+{
+	return set_up_page(page, hugetlb_free_default_pages() ? default_huge_page_size() : 0,
+			   "no huge page is free");
 }
 
 static bool map_wide_page(const struct wide_page *page)
@@ -641,11 +652,44 @@ TEST_F(one_wide_page, punch)
 	EXPECT_EQ(0, addr[5 * GB]);
 }
 
+FIXTURE(copied)
+{
+	struct wide_page page;
+};
+
+FIXTURE_VARIANT(copied)
+{
+	const char *(*set_up)(struct wide_page *page);
+};
+
+FIXTURE_VARIANT_ADD(copied, wide)
+{
+	.set_up = set_up_wide_page,
+};
+
+FIXTURE_VARIANT_ADD(copied, any)
+{
+	.set_up = set_up_any_page,
+};
+
+FIXTURE_SETUP(copied)
+{
+	const char *skip = variant->set_up(&self->page);
+
+	if (skip)
+		SKIP(return, "%s", skip);
+}
+
+FIXTURE_TEARDOWN(copied)
+{
+	tear_down_wide_page(&self->page);
+}
+
 /*
  * userfaultfd is to fill the page from where nothing is mapped. With a bug it says
  * that it has, and the page shows what was there before.
  */
-TEST_F(one_wide_page, copy_from_nowhere)
+TEST_F(copied, from_nowhere)
 {
 	struct uffdio_copy copy = {
 		.dst = (uintptr_t)self->page.addr,

@@ -1138,7 +1138,7 @@ FIXTURE(code)
 
 FIXTURE_VARIANT(code)
 {
-	size_t pages;
+	size_t pages;		/* 0: of one huge page */
 };
 
 FIXTURE_VARIANT_ADD(code, small)
@@ -1150,6 +1150,11 @@ FIXTURE_VARIANT_ADD(code, small)
 FIXTURE_VARIANT_ADD(code, wide)
 {
 	.pages = WIDE_PAGES,
+};
+
+FIXTURE_VARIANT_ADD(code, thp)
+{
+	.pages = 0,
 };
 
 /* A function that returns the number, at the beginning and in the last page. */
@@ -1166,7 +1171,7 @@ FIXTURE_SETUP(code)
 
 	begin_test();
 	if (!skip)
-		skip = map_memory(BENCH_ANON, false, variant->pages, 0);
+		skip = map_memory(BENCH_ANON, !variant->pages, variant->pages, 1);
 	if (!skip)
 		skip = may_be_executable();
 	if (skip)

@@ -1412,10 +1412,9 @@ TEST_F(write_upgrade, uffd_wp_unarmed)
 	uffd_unarmed(_metadata, &self->a);
 }
 
-/* Pages armed for any access trap the next one, a read too. */
-TEST_F(write_upgrade, rwp_armed)
+/* From here on pages can be armed for any access. Returns the reason why not. */
+static const char *rwp_open(struct area *a)
 {
-	struct area *a = &self->a;
 	struct uffdio_api api = {
 		.api = UFFD_API,
 		.features = UFFD_FEATURE_RWP | UFFD_FEATURE_RWP_ASYNC,
@@ -1424,20 +1423,35 @@ TEST_F(write_upgrade, rwp_armed)
 		.range = { (uintptr_t)a->map, a->nr * psize() },
 		.mode = UFFDIO_REGISTER_MODE_RWP,
 	};
-	struct uffdio_rwprotect arm = {
-		.range = { .len = psize() },
-		.mode = UFFDIO_RWPROTECT_MODE_RWP,
-	};
-	unsigned long i;
 
 	a->uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	if (a->uffd < 0 || ioctl(a->uffd, UFFDIO_API, &api) ||
 	    ioctl(a->uffd, UFFDIO_REGISTER, &reg))
-		SKIP(return, "no userfaultfd with RWP here, or not permitted");
-	for (i = a->first; i < a->end; i += 3) {
-		arm.range.start = (uintptr_t)page_at(a, i);
-		ASSERT_EQ(ioctl(a->uffd, UFFDIO_RWPROTECT, &arm), 0);
-	}
+		return "no userfaultfd with RWP here, or not permitted";
+	return NULL;
+}
+
+static int rwp_arm(struct area *a, unsigned long first, unsigned long nr)
+{
+	struct uffdio_rwprotect arm = {
+		.range = { (uintptr_t)page_at(a, first), nr * psize() },
+		.mode = UFFDIO_RWPROTECT_MODE_RWP,
+	};
+
+	return ioctl(a->uffd, UFFDIO_RWPROTECT, &arm);
+}
+
+/* Pages armed for any access trap the next one, a read too. */
+TEST_F(write_upgrade, rwp_armed)
+{
+	struct area *a = &self->a;
+	const char *skip = rwp_open(a);
+	unsigned long i;
+
+	if (skip)
+		SKIP(return, "%s", skip);
+	for (i = a->first; i < a->end; i += 3)
+		ASSERT_EQ(rwp_arm(a, i, 1), 0);
 	ASSERT_TRUE(takedown(a));
 	ASSERT_TRUE(upgrade(a));
 	settle_faults();
@@ -1446,6 +1460,27 @@ TEST_F(write_upgrade, rwp_armed)
 			TH_LOG("page %lu", i);
 		}
 	}
+	write_window(a, 'P', NULL);
+	expect_no_faults(a, "after the traps");
+	expect_data(a, a->map, 'P', NULL, "after the traps");
+}
+
+/* As one range: where a PMD is armed, one read disarms all of it. */
+TEST_F(write_upgrade, rwp_armed_as_one)
+{
+	struct area *a = &self->a;
+	const char *skip = rwp_open(a);
+	unsigned long i, faults = 0;
+
+	if (skip)
+		SKIP(return, "%s", skip);
+	ASSERT_EQ(rwp_arm(a, a->first, a->end - a->first), 0);
+	ASSERT_TRUE(takedown(a));
+	ASSERT_TRUE(upgrade(a));
+	settle_faults();
+	for (i = a->first; i < a->end; i++)
+		faults += read_faults(page_at(a, i));
+	EXPECT_EQ(faults, a->backing == ANON_PMD_THP ? 1 : a->end - a->first);
 	write_window(a, 'P', NULL);
 	expect_no_faults(a, "after the traps");
 	expect_data(a, a->map, 'P', NULL, "after the traps");

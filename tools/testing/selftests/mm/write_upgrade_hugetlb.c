@@ -25,6 +25,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -419,8 +420,8 @@ static bool upgrade_from(int down)
 	       !mprotect(region.addr, region.len, PROT_READ | PROT_WRITE);
 }
 
-/* Write to each huge page. Returns how many of them took a fault. */
-static int faults_of_writes(char mark)
+/* Write to each huge page, or read from it. Returns how many of them took a fault. */
+static int faults_of(bool write, char mark)
 {
 	int i, faults = 0;
 	long before;
@@ -428,10 +429,18 @@ static int faults_of_writes(char mark)
 	bench_thread_faults();	/* after a fork() this has faults of its own */
 	for (i = 0; i < NR_UPGRADED; i++) {
 		before = bench_thread_faults();
-		*huge_page(i) = mark;
+		if (write)
+			*huge_page(i) = mark;
+		else
+			FORCE_READ(*huge_page(i));
 		faults += bench_thread_faults() != before;
 	}
 	return faults;
+}
+
+static int faults_of_writes(char mark)
+{
+	return faults_of(true, mark);
 }
 
 /* With a bug, no entry is upgraded. */
@@ -506,6 +515,29 @@ TEST_F(upgraded, one_is_watched)
 	ASSERT_TRUE(upgrade_from(variant->down));
 	EXPECT_EQ(faults_of_writes('Q'), 1) {
 		TH_LOG("after an upgrade: one huge page is protected, but not one took a fault");
+	}
+}
+
+/* Pages armed for any access trap the next one, and let the write after it pass. */
+TEST_F(upgraded, rwp_armed)
+{
+	const char *skip = bench_register_uffd_with(&region, UFFDIO_REGISTER_MODE_RWP,
+						    UFFD_FEATURE_RWP |
+						    UFFD_FEATURE_RWP_ASYNC);
+	struct uffdio_rwprotect arm = {
+		.range = { (unsigned long)region.addr, region.len },
+		.mode = UFFDIO_RWPROTECT_MODE_RWP,
+	};
+
+	if (skip)
+		SKIP(return, "%s", skip);
+	ASSERT_EQ(ioctl(region.uffd, UFFDIO_RWPROTECT, &arm), 0);
+	ASSERT_TRUE(upgrade_from(variant->down));
+	EXPECT_EQ(faults_of(false, 0), NR_UPGRADED) {
+		TH_LOG("a read of an armed huge page took no fault");
+	}
+	EXPECT_EQ(faults_of_writes('P'), 0) {
+		TH_LOG("a huge page of this process alone took a write fault after it");
 	}
 }
 
