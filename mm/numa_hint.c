@@ -10,7 +10,8 @@
  * keeps its trap; and no entry becomes writable that a write fault would not make
  * writable, see write_upgrade.h.  Entries are restored in batches, so that an
  * architecture that folds entries writes the folded ones directly.  A PROT_NONE entry
- * permits no access, so hardware changes nothing in it, and there is nothing to flush.
+ * permits no access, so hardware changes nothing in it, and there is nothing to flush but
+ * what was there before it, see flush_pending_protnone().
  */
 
 #include <linux/mm.h>

@@ -9,17 +9,17 @@
  * and nothing of it is new.  A write fault that finds a page exclusive has always left
  * such entries behind.
  *
- * What this file adds is that there are few spurious faults.  The mm counts its relaxed
- * flushes, and each CPU remembers up to which of them it has flushed all that it held
- * of the mm.  A spurious fault of a CPU that is behind flushes all of it, and so stands
- * for every other entry that is stale.  Therefore:
+ * What this file adds is that there are few spurious faults.  Each relaxed flush advances
+ * the generation of the mm, and each CPU remembers up to which generation it has flushed
+ * all that it held of the mm.  A spurious fault of a CPU that is behind flushes all of it,
+ * and so stands for every other entry that is stale.  Therefore:
  *
  *   No CPU takes more than one spurious fault for each relaxed flush, nor more than
  *   RELAXED_TLB_SINGLE before it catches up with all of them.
  *
  * After a flush of one page that page alone may fault, and is left to that fault as long
- * as there were few such flushes.  After a flush of many pages, or many flushes, the first
- * fault makes the CPU catch up.
+ * as there were few such flushes.  After a flush of many pages, which counts as many
+ * flushes, or after many flushes, the first fault makes the CPU catch up.
  *
  *   CPU that adds permissions              CPU with a stale entry
  *
@@ -90,14 +90,12 @@ static DEFINE_PER_CPU(struct relaxed_tlb_memory, relaxed_tlb_memory);
 void relaxed_tlb_flush(struct mm_struct *mm, unsigned long start, unsigned long end,
 		       unsigned int stride_shift)
 {
-	u64 gen;
+	/* Who misses one of more than a page has missed too many. */
+	const s64 nr = end - start > PAGE_SIZE ? RELAXED_TLB_SINGLE + 1 : 1;
 
 	/* [1] before [2]: the architecture has page walks see the entries. */
 	arch_relaxed_tlb_flush_range(mm, start, end, stride_shift);
-	gen = atomic64_inc_return(&mm->relaxed_tlb.gen);
-	/* If flushes race, any of them will do: this only saves faults. */
-	if (end - start > PAGE_SIZE)
-		WRITE_ONCE(mm->relaxed_tlb.wide, gen);
+	atomic64_add_return(nr, &mm->relaxed_tlb_gen);
 
 	count_vm_event(NR_TLB_RELAXED_FLUSH);
 	trace_tlb_flush(TLB_RELAXED_FLUSH, (end - start) >> PAGE_SHIFT);
@@ -120,7 +118,7 @@ static bool relaxed_tlb_catch_up(struct mm_struct *mm, u64 since)
 		return false;
 
 	/* [3] */
-	gen = atomic64_read_acquire(&mm->relaxed_tlb.gen);
+	gen = atomic64_read_acquire(&mm->relaxed_tlb_gen);
 	/* [4], [5] */
 	arch_relaxed_tlb_flush_all(mm);
 	this_cpu_write(relaxed_tlb_memory.mm_id, arch_relaxed_tlb_mm_id(mm));
@@ -150,7 +148,7 @@ static void relaxed_tlb_count_repair(void)
 bool relaxed_tlb_repair(struct mm_struct *mm, bool spurious)
 {
 	unsigned long flags;
-	u64 gen = atomic64_read(&mm->relaxed_tlb.gen), since;
+	u64 gen = atomic64_read(&mm->relaxed_tlb_gen);
 	bool all = false;
 
 	if (!gen)
@@ -161,10 +159,8 @@ bool relaxed_tlb_repair(struct mm_struct *mm, bool spurious)
 
 	local_irq_save(flags);
 	if (arch_relaxed_tlb_is_loaded(mm)) {
-		since = READ_ONCE(mm->relaxed_tlb.wide);
-		if (gen > RELAXED_TLB_SINGLE)
-			since = max(since, gen - RELAXED_TLB_SINGLE);
-		all = since && relaxed_tlb_catch_up(mm, since);
+		all = gen > RELAXED_TLB_SINGLE &&
+		      relaxed_tlb_catch_up(mm, gen - RELAXED_TLB_SINGLE);
 		if (all || spurious)
 			relaxed_tlb_count_repair();
 	}
@@ -197,7 +193,7 @@ bool relaxed_tlb_repair(struct mm_struct *mm, bool spurious)
 bool relaxed_tlb_repair_early(struct mm_struct *mm, unsigned long address,
 			      bool may_wait)
 {
-	u64 gen = atomic64_read(&mm->relaxed_tlb.gen);
+	u64 gen = atomic64_read(&mm->relaxed_tlb_gen);
 	bool repaired = false;
 	unsigned long flags;
 	struct page *page;

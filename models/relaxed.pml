@@ -35,7 +35,7 @@ byte stale[NCPU];		/* TLB: entry without the permission */
 byte returned;			/* the upgrade returned: user space may know */
 byte upgrades;
 
-byte gen, wide;			/* mm->relaxed_tlb */
+byte gen;			/* mm->relaxed_tlb_gen */
 byte pending;			/* mm->tlb_flush_pending */
 byte memory[NCPU];		/* the generation that a CPU has caught up with */
 
@@ -163,10 +163,27 @@ bit irqs_off[NCPU];
 #define full_barrier()	drain(me)
 #endif
 
-#ifdef GEN_NOT_ADVANCED
-#define advance_generation()	atomic { full_barrier(); new = gen }
+/* RELAXED_TLB_SINGLE: so many flushes of one page may be missed. */
+#define SINGLE	1
+
+#ifdef WIDE_AS_SINGLE
+#define weight()		1
 #else
-#define advance_generation()	atomic { full_barrier(); gen++; new = gen }
+#define weight()		(wide -> SINGLE + 1 : 1)
+#endif
+
+/* Of several entries, which need not be in the model; of one. */
+#define weigh()								\
+	if								\
+	:: wide = 1							\
+	:: changed != BOTH -> wide = 0					\
+	fi
+
+#ifdef GEN_NOT_ADVANCED
+#define advance_generation()	atomic { full_barrier(); weigh(); new = gen }
+#else
+#define advance_generation()						\
+	atomic { full_barrier(); weigh(); gen = gen + weight(); new = gen }
 #endif
 
 #if defined(LIES) || defined(UNCOUNTED)
@@ -185,12 +202,6 @@ bit irqs_off[NCPU];
 #define many()			several = several | changed
 #endif
 
-#ifdef WIDE_NOT_SET
-#define set_wide()	many()
-#else
-#define set_wide()	wide = new; many()
-#endif
-
 inline relaxed_tlb_flush()
 {
 	atomic { order_writes() };
@@ -204,11 +215,11 @@ inline relaxed_tlb_flush()
 #endif
 	atomic {
 		if
-		:: set_wide()		/* other entries are not in the model */
-		:: changed != BOTH
+		:: wide -> many()
+		:: !wide
 		fi;
 		belongs_to(new);
-		new = 0
+		new = 0; wide = 0
 	}
 }
 
@@ -254,17 +265,13 @@ inline relaxed_tlb_catch_up()
 #endif
 }
 
-/*
- * wide is not set without gen. A CPU may have missed many flushes of one page, at any
- * time: they are not counted here.
- */
+/* The limit is lower here than it is, and may be lower still: a CPU may always catch up. */
 inline relaxed_tlb_repair()
 {
 	local_irq_disable();
 	if
-	:: wide != 0 && is_behind(wide) -> relaxed_tlb_catch_up()
 	:: gen != 0 && is_behind(gen) -> relaxed_tlb_catch_up()
-	:: wide == 0 || is_caught_up(wide)
+	:: gen <= SINGLE || is_caught_up(gen - SINGLE)
 	fi;
 	local_irq_enable()
 }
@@ -537,7 +544,7 @@ proctype thread(byte me)
 {
 	byte cpu = me;
 	byte range, changed, new, page, repairs, g, c;
-	bit nofault, told, all, repaired;
+	bit nofault, told, all, repaired, wide;
 
 end:	do
 	:: access()

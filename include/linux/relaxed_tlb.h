@@ -17,7 +17,7 @@ bool relaxed_tlb_repair_early(struct mm_struct *mm, unsigned long address,
 
 static inline void relaxed_tlb_init(struct mm_struct *mm)
 {
-	mm->relaxed_tlb = (struct relaxed_tlb) { };
+	atomic64_set(&mm->relaxed_tlb_gen, 0);
 }
 #else
 static inline bool relaxed_tlb_repair(struct mm_struct *mm, bool spurious)
