@@ -65,6 +65,21 @@ debian_unpack()
 	rm -rf "$dir.debs"
 }
 
+# debian_suite_source DIR SUITE SOURCE: unpack the source package SOURCE of SUITE into DIR.
+debian_suite_source()
+{
+	local dir=$1 suite=$2 apt=$CACHE/apt-source-$2 options
+
+	mkdir -p "$dir.debs" "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/none"
+	debian_sources "$suite" | sed 's/^deb /deb-src /' >"$apt/sources.list"
+	options=(-q -o "Dir::Etc::SourceList=$apt/sources.list" -o "Dir::Etc::SourceParts=$apt/none"
+		 -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt/cache"
+		 -o "APT::Sandbox::User=$(id -un)")
+	apt-get "${options[@]}" update &&
+	(cd "$dir.debs" && apt-get "${options[@]}" source --download-only "$3") &&
+	dpkg-source -x "$dir.debs"/*.dsc "$dir"
+}
+
 # debian_source DIR PACKAGE SOURCE: fetch the source package SOURCE of the version
 # that the installed binary PACKAGE was built from into DIR: its .dsc and what that
 # names. Private lists with a deb-src line for each source of Debian that the

@@ -8,11 +8,11 @@ setup()
 	HERE=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 	T=$BATS_TEST_TMPDIR
 	export CACHE=$T/cache BUILD=$T/build ARCH=x86_64 T
-	mkdir -p "$T/shop/vm/programs/hello" "$T/bin" "$T/deb/DEBIAN" "$T/deb/usr/bin"
+	mkdir -p "$T/shop/vm/programs/hello" "$T/bin" "$T/deb/DEBIAN" "$T/deb/usr/bin" "$T/deb/usr/lib"
 	cp -r "$HERE/scripts" "$T/shop/"
 	cp -r "$HERE/vm/arch" "$T/shop/vm/"
 	printf 'RELEASE=bookworm\nPACKAGE=hello\n' >"$T/shop/vm/programs/hello/conf"
-	echo hello >"$T/deb/usr/bin/hello"
+	echo hello | tee "$T/deb/usr/bin/hello" >"$T/deb/usr/lib/of-no-use"
 	printf 'Package: hello\nVersion: 1\nArchitecture: all\nMaintainer: x <x@y>\nDescription: x\n' >"$T/deb/DEBIAN/control"
 	dpkg-deb -b "$T/deb" "$T/hello.deb" >/dev/null
 	cat >"$T/bin/apt-get" <<-'END'
@@ -20,6 +20,7 @@ setup()
 	echo "$*" >>"$T/apt.log"
 	case $* in
 	*indextargets*) echo 'Debian|Debian|http://mirror.example/debian/' ;;
+	*" source "*) touch hello.dsc ;;
 	*" install "*)
 		[[ $* =~ Dir::Cache::Archives=([^ ]*) ]]
 		cp "$T/hello.deb" "${BASH_REMATCH[1]}/"
@@ -60,4 +61,35 @@ fetches() { grep -c ' install ' "$T/apt.log"; }
 	all=$(scripts/realprograms 2>/dev/null)
 	[ "$(cat "$all/hello/usr/bin/hello")" = hello ]
 	[ "$(find "$all" -mindepth 1 -maxdepth 1 | wc -l)" -eq 1 ]
+}
+
+@test "several packages, less what is not needed, and with the directories that Debian merged" {
+	printf 'PACKAGE="hello world"\nDROP="usr/lib/of-* usr/none"\n' >>vm/programs/hello/conf
+	all=$(scripts/realprograms 2>/dev/null)
+	grep -q ' install hello world$' "$T/apt.log"
+	[ -e "$all/hello/bin/hello" ] && [ -d "$all/hello/lib" ]
+	[ ! -e "$all/hello/usr/lib/of-no-use" ]
+	scripts/realprograms 2>/dev/null
+	[ "$(fetches)" -eq 1 ]
+	sed -i '/^DROP/d' vm/programs/hello/conf
+	scripts/realprograms 2>/dev/null
+	[ "$(fetches)" -eq 2 ]
+	[ -e "$all/hello/usr/lib/of-no-use" ]
+}
+
+@test "what is built of a source package belongs to the program" {
+	cp "$HERE/vm/packages" vm/
+	printf '#!/bin/sh\ncp "$2/words" "$1/built"; echo "$4" >>"$1/built"\n' >vm/programs/hello/build
+	printf '#!/bin/sh\nmkdir "$3" && echo made >"$3/words"\n' >"$T/bin/dpkg-source"
+	chmod +x vm/programs/hello/build "$T/bin/dpkg-source"
+	printf 'SOURCE=hello\nTHREADS=3\n' >>vm/programs/hello/conf
+	all=$(scripts/realprograms 2>/dev/null)
+	[ "$(paste -s "$all/hello/built")" = "made	3" ]
+	grep -q '^deb-src .*bookworm main' "$CACHE"/apt-source-bookworm/sources.list
+	printf '#!/bin/sh\necho no compiler; exit 1\n' >vm/programs/hello/build
+	rm -r "$all/hello"
+	run scripts/realprograms
+	[ "$status" -ne 0 ]
+	[[ $output == *"could not build hello of Debian's source hello: no compiler"* ]]
+	[ ! -e "$all/hello" ]
 }
