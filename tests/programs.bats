@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
 # scripts/realprograms: fetched once, whole or not at all, again when asked for
-# something else. apt-get is a fake that offers one tiny package.
+# something else. apt-get is a fake that offers one tiny package. And what
+# scripts/calls.awk makes of a trace.
 
 setup()
 {
@@ -92,4 +93,23 @@ fetches() { grep -c ' install ' "$T/apt.log"; }
 	[ "$status" -ne 0 ]
 	[[ $output == *"could not build hello of Debian's source hello: no compiler"* ]]
 	[ ! -e "$all/hello" ]
+}
+
+@test "calls: what gives permissions, takes them, or both, page by page" {
+	cat >trace <<-'END'
+	7  mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7ffff7ff2000
+	7  clone(child_stack=NULL, flags=CLONE_CHILD_SETTID|SIGCHLD) = 9
+	7  clone3({flags=CLONE_VM|CLONE_THREAD}, 88) = 8
+	7  mprotect(0x7ffff7ff2000, 8192, PROT_READ <unfinished ...>
+	8  --- SIGSEGV {si_signo=SIGSEGV, si_code=SEGV_ACCERR, si_addr=0x7ffff7ff3008} ---
+	8  mprotect(0x7ffff7ff3000, 4096, PROT_READ|PROT_WRITE) = 0
+	7  <... mprotect resumed>)            = 0
+	8  mprotect(0x7ffff7ff3000, 4096, PROT_READ|PROT_WRITE) = 0
+	8  mprotect(0x7ffff7ff2000, 8192, PROT_READ|PROT_WRITE) = 0
+	8  mprotect(0x7ffff7ff2000, 4096, PROT_READ|PROT_EXEC) = 0
+	8  mprotect(0x1000, 4096, PROT_READ) = -1 ENOMEM (Cannot allocate memory)
+	8  ioctl(3, UFFDIO_WRITEPROTECT, 0x7ffff7ff1000) = 0
+	END
+	run awk -v name=x -v unit=page -v units=2 -f scripts/calls.awk trace
+	[ "$(awk '{ print $3, $4, $5, $6, $7, $8, $9 }' <<<"$output")" = "2 1.00 0.50 0.50 0.50 0.50 0.50" ]
 }
