@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2016 # quoted for the fake programs to expand
 # scripts/realprograms: fetched once, whole or not at all, again when asked for
 # something else. apt-get is a fake that offers one tiny package. And what
 # scripts/calls.awk makes of a trace.
