@@ -370,7 +370,10 @@ static void carry_out(struct member *me, enum order order)
 	case CALL_CODE:
 	case CALL_DENIED:
 		call_code(me, region.addr, order == CALL_CODE);
-		call_code(me, region.addr + region.len - psize(), order == CALL_CODE);
+		/* Of a huge page, QEMU forgets only the code at the address that is flushed. */
+		if (!region.pmd)
+			call_code(me, region.addr + region.len - psize(),
+				  order == CALL_CODE);
 		break;
 	case PROTECT_PAGE:
 		me->error = mprotect(region.addr, psize(), PROT_READ);
