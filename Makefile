@@ -2,9 +2,9 @@
 # The workshop's interface; scripts/ implements it. "make help" lists it.
 
 export ARCH CONFIG PAGES LINUX KERNEL_TARBALL SETUP SIGNOFF BRANCH PART VERSION SINCE TREE ACCEL BUSYBOX \
-       BASE TOPIC RUNS EMULATOR CONFLICTS ALLOWANCES
+       BASE TOPIC RUNS EMULATOR CONFLICTS ALLOWANCES KCONFIG MODULES FORMAT DEBUG_INFO KERNELS
 
-.PHONY: help boot bench measure cost check model selftests mm-ci hosttests kunit mutants coverage series rangediff apply tree refresh \
+.PHONY: help boot bench measure package cost check model selftests mm-ci hosttests kunit mutants coverage series rangediff apply tree refresh \
 	shell kernel build emulator clean
 
 help:		## list the commands
@@ -21,6 +21,9 @@ bench:		## base beside patched: instructions, faults, interrupts, per topic
 
 measure:	## an archive that measures times on a real machine; see BENCHMARK.md
 	@scripts/measure
+
+package:	## base and patched kernel as packages for a real machine: KCONFIG=file MODULES=loaded
+	@scripts/package
 
 cost:		## does any row of the benchmark cost more than vm/cost allows?
 	@scripts/cost
