@@ -30,6 +30,11 @@ if [ -n "${EMULATOR:-}" ]; then
 	. "$TOP/vm/qemu/$EMULATOR.conf"
 fi
 
+# As long as the compiler's cache is empty, nothing is in it for the preprocessor to find,
+# and without asking it a kernel takes a quarter less time. What comes to the cache this
+# way is found only by sources and configurations whose headers are the same.
+[ -d "${CCACHE_DIR:-$CACHE/ccache}" ] || export CCACHE_DEPEND=1
+
 # The kernel's make, for this architecture, through ccache.
 kmake()
 {

@@ -11,7 +11,7 @@ src=$CACHE/src/$base
 # hold_sources COMMIT: wait until no other run uses $src, then check COMMIT out.
 hold_sources()
 {
-	[ -n "${HELD:-}" ] || lock "build-$base"
+	[ -n "${HELD:-}" ] || lock "build-${src##*/}"
 	HELD=yes
 	mkdir -p "$src"
 	GIT_DIR=$git_dir GIT_WORK_TREE=$src GIT_INDEX_FILE=$src.index \
@@ -64,4 +64,20 @@ configure()
 		die "options of vm/config/ that $ARCH does not take: ${missing//$'\n'/ }"
 	kmake -s -C "$src" O="$obj" olddefconfig >>"$obj/merge.log" 2>&1
 	mv "$obj/fragments.new" "$obj/fragments"
+}
+
+# build_kernel LOG OBJ ARGUMENT... TARGET: run the kernel's make there, and say how far it is.
+# How many files it will compile takes some seconds to find out, so that is only asked
+# where there is no kernel yet.
+build_kernel()
+{
+	local log=$1 obj=$2 WHOLE=0 STEP='^  (CC|AS) '
+
+	shift 2
+	if [ ! -e "$obj/vmlinux" ]; then
+		run_logged "$log" kmake -C "$src" O="$obj" "${@:1:$#-1}" prepare
+		WHOLE=$(kmake -n -C "$src" O="$obj" "$@" 2>/dev/null | grep -cE "echo '${STEP#^}") || :
+		say "$WHOLE files to compile"
+	fi
+	run_logged "$log" kmake -C "$src" O="$obj" "$@"
 }

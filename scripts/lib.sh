@@ -49,6 +49,22 @@ lock()
 	fi
 }
 
+# progress LOG: how far a command is that will print WHOLE lines like STEP (or lines of
+# any kind), as a share; without WHOLE how much it has said.
+progress()
+{
+	local log=$1 n
+
+	n=$(grep -cE "${STEP:-.}" "$log" || :)
+	if [ "${WHOLE:-0}" -gt 0 ]; then
+		[ "$n" -lt "$WHOLE" ] || n=$((WHOLE - 1)) # it is not done yet
+		printf '%2d %%, %d of %d: ' $((n * 100 / WHOLE)) "$n" "$WHOLE"
+	else
+		printf '%d lines: ' "$n"
+	fi
+	tail -n 1 "$log" | cut -c 1-60
+}
+
 # run_logged LOG COMMAND...: output to LOG, a line of progress every
 # 20 seconds, the end of LOG if the command fails.
 run_logged()
@@ -66,7 +82,7 @@ run_logged()
 		sleep 0.1
 		now=$SECONDS
 		if [ $((now - last)) -ge 20 ] && [ "$last" -ne 0 ]; then
-			say "  ... $(wc -l <"$log") lines: $(tail -n 1 "$log" | cut -c 1-60)"
+			say "  ... $(progress "$log")"
 			last=$now
 		fi
 		[ "$last" -ne 0 ] || last=$now
