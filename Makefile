@@ -4,13 +4,13 @@
 export ARCH CONFIG PAGES LINUX KERNEL_TARBALL SETUP SIGNOFF BRANCH PART VERSION SINCE TREE ACCEL BUSYBOX \
        BASE TOPIC RUNS EMULATOR CONFLICTS ALLOWANCES KCONFIG MODULES FORMAT DEBUG_INFO KERNELS
 
-.PHONY: help boot bench measure package cost check model selftests mm-ci hosttests kunit mutants coverage series rangediff apply tree refresh \
+.PHONY: help boot bench measure package package-try cost check model selftests mm-ci hosttests kunit mutants coverage series rangediff apply tree refresh \
 	shell kernel build emulator clean
 
 help:		## list the commands
 	@sed -n 's/^\([a-z-]*\):.*##/\1:/p' $(MAKEFILE_LIST) | \
 		awk '{ name = $$1; sub(/^[^ ]* */, ""); sub(/:$$/, "", name); \
-		       printf "  make %-9s %s\n", name, $$0 }'
+		       printf "  make %-11s %s\n", name, $$0 }'
 	@sed 's/^/  /' vm/variables
 
 boot:		## build the series, boot it in QEMU, run its kselftests (the main job)
@@ -24,6 +24,9 @@ measure:	## an archive that measures times on a real machine; see BENCHMARK.md
 
 package:	## base and patched kernel as packages for a real machine: KCONFIG=file MODULES=loaded
 	@scripts/package
+
+package-try:	## all of this on a fresh Debian in QEMU: install, boot, measure, compare (as root)
+	@scripts/package-try
 
 cost:		## does any row of the benchmark cost more than vm/cost allows?
 	@scripts/cost
