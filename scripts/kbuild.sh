@@ -77,7 +77,7 @@ build_kernel()
 	if [ ! -e "$obj/vmlinux" ]; then
 		run_logged "$log" kmake -C "$src" O="$obj" "${@:1:$#-1}" prepare
 		WHOLE=$(kmake -n -C "$src" O="$obj" "$@" 2>/dev/null | grep -cE "echo '${STEP#^}") || :
-		say "$WHOLE files to compile"
+		[ "$WHOLE" -eq 0 ] || say "$WHOLE files to compile"
 	fi
 	run_logged "$log" kmake -C "$src" O="$obj" "$@"
 }
