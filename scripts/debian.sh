@@ -65,41 +65,44 @@ debian_unpack()
 	rm -rf "$dir.debs"
 }
 
-# debian_suite_source DIR SUITE SOURCE: unpack the source package SOURCE of SUITE into DIR.
-debian_suite_source()
+# debian_download DIR APT SOURCE[=VERSION]: fetch a source package into DIR: its .dsc and
+# what that names. The deb-src lines come from standard input, and the lists are in APT,
+# so that nothing of the system changes.
+debian_download()
 {
-	local dir=$1 suite=$2 apt=$CACHE/apt-source-$2 options
-
-	mkdir -p "$dir.debs" "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/none"
-	debian_sources "$suite" | sed 's/^deb /deb-src /' >"$apt/sources.list"
-	options=(-q -o "Dir::Etc::SourceList=$apt/sources.list" -o "Dir::Etc::SourceParts=$apt/none"
-		 -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt/cache"
-		 -o "APT::Sandbox::User=$(id -un)")
-	apt-get "${options[@]}" update &&
-	(cd "$dir.debs" && apt-get "${options[@]}" source --download-only "$3") &&
-	dpkg-source -x "$dir.debs"/*.dsc "$dir"
-}
-
-# debian_source DIR PACKAGE SOURCE: fetch the source package SOURCE of the version
-# that the installed binary PACKAGE was built from into DIR: its .dsc and what that
-# names. Private lists with a deb-src line for each source of Debian that the
-# system has, so that nothing of the system changes.
-debian_source()
-{
-	local dir=$1 package=$2 source=$3 apt=$CACHE/apt-source version options
+	local dir=$1 apt=$2 options
 
 	mkdir -p "$dir" "$apt/lists/partial" "$apt/cache/archives/partial"
-	lock apt-source
-	# shellcheck disable=SC2016 # for apt to expand
-	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' \
-		'Created-By: Packages' 'Origin: Debian' | sort -u |
-		sed "s,^,deb-src $(debian_keyring) ," >"$apt/sources.list"
+	cat >"$apt/sources.list"
 	options=(-q -o "Dir::Etc::SourceList=$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
 		 -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt/cache"
 		 -o "APT::Sandbox::User=$(id -un)")
-	version=$(debian_version "$package") &&
 	apt-get "${options[@]}" update &&
-	(cd "$dir" && apt-get "${options[@]}" source --download-only "$source=$version")
+	(cd "$dir" && apt-get "${options[@]}" source --download-only "$3")
+}
+
+# debian_suite_source DIR SUITE SOURCE: unpack the source package SOURCE of SUITE into DIR.
+debian_suite_source()
+{
+	debian_sources "$2" | sed 's/^deb /deb-src /' |
+		debian_download "$1.debs" "$CACHE/apt-source-$2" "$3" &&
+	dpkg-source -x "$1.debs"/*.dsc "$1"
+}
+
+# debian_source DIR PACKAGE SOURCE: fetch the source package SOURCE of the version
+# that the installed binary PACKAGE was built from into DIR, from each source of Debian
+# that the system has.
+debian_source()
+{
+	local version
+
+	lock apt-source
+	version=$(debian_version "$2") || return
+	# shellcheck disable=SC2016 # for apt to expand
+	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' \
+		'Created-By: Packages' 'Origin: Debian' | sort -u |
+		sed "s,^,deb-src $(debian_keyring) ," |
+		debian_download "$1" "$CACHE/apt-source" "$3=$version"
 }
 
 # debian_version PACKAGE: the version of the source it was built from.
