@@ -135,6 +135,7 @@ static void relaxed_tlb_count_repair(void)
 /**
  * relaxed_tlb_repair() - Remove the other stale entries along with one
  * @mm: The mm of a fault that may have been caused by a stale entry.
+ * @flags: Those of the fault.
  * @spurious: The page table permitted the access already.  Otherwise it is the caller's
  *	      guess that a stale entry was the cause.
  *
@@ -145,26 +146,29 @@ static void relaxed_tlb_count_repair(void)
  * task; then the fault was not of this CPU, and there is nothing to do.
  * Return: true if all was flushed; else it is left to the caller to remove the one entry.
  */
-bool relaxed_tlb_repair(struct mm_struct *mm, bool spurious)
+bool relaxed_tlb_repair(struct mm_struct *mm, enum fault_flag flags, bool spurious)
 {
-	unsigned long flags;
 	u64 gen = atomic64_read(&mm->relaxed_tlb_gen);
+	unsigned long irq_flags;
 	bool all = false;
 
 	if (!gen)
+		return false;
+	/* It was retried: what it finds now has come after it, an upgrade by userfaultfd, say. */
+	if (flags & (FAULT_FLAG_TRIED | FAULT_FLAG_VMA_LOCK_RETRY))
 		return false;
 	/* Nothing to guess: the fault may be due to the dirty bit alone. */
 	if (!spurious && !arch_relaxed_tlb_sets_dirty())
 		return false;
 
-	local_irq_save(flags);
+	local_irq_save(irq_flags);
 	if (arch_relaxed_tlb_is_loaded(mm)) {
 		all = gen > RELAXED_TLB_SINGLE &&
 		      relaxed_tlb_catch_up(mm, gen - RELAXED_TLB_SINGLE);
 		if (all || spurious)
 			relaxed_tlb_count_repair();
 	}
-	local_irq_restore(flags);
+	local_irq_restore(irq_flags);
 	return all;
 }
 

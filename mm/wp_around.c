@@ -49,15 +49,19 @@ static __always_inline bool is_writable(pte_t pte, const struct folio *folio)
  * more, so what is in vain is a small multiple of what was written to. Folded entries
  * become writable together, without the broadcasts that it takes to unfold them.
  */
-static __always_inline
-unsigned long nr_around(const struct folio *folio, unsigned long addr, pte_t *ptep)
+static unsigned long nr_around(const struct vm_fault *vmf, const struct folio *folio)
 {
-	unsigned long nr = modify_prot_is_folded(ptep_get(ptep)) ? MODIFY_PROT_FOLDS : 1;
-	const unsigned long at = pte_index(addr);
+	const unsigned long of_folio = pte_pfn(vmf->orig_pte) - folio_pfn(folio);
+	const unsigned long of_table = pte_index(vmf->address);
+	unsigned long nr, before, after;
 
+	/* The folio bounds a look first: to read a folded entry is to read its block. */
+	before = min(of_folio, of_table);
+	after = min(folio_nr_pages(folio) - of_folio, PTRS_PER_PTE - of_table);
+	nr = modify_prot_is_folded(vmf->orig_pte) ? MODIFY_PROT_FOLDS : 1;
 	while (nr < WP_AROUND_MAX &&
-	       ((at >= nr && is_writable(ptep_get(ptep - nr), folio)) ||
-		(at + nr < PTRS_PER_PTE && is_writable(ptep_get(ptep + nr), folio))))
+	       ((before >= nr && is_writable(ptep_get(vmf->pte - nr), folio)) ||
+		(after > nr && is_writable(ptep_get(vmf->pte + nr), folio))))
 		nr *= WP_AROUND_GROWTH;
 
 	return min(nr, WP_AROUND_MAX);
@@ -111,10 +115,10 @@ static bool reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
 			page = pfn_to_page(pte_pfn(pte));
 			nr = folio_pte_batch_flags(folio, NULL, ptep, &pte, max, flags);
 			for (i = 0; i < nr; i++) {
-				if (!PageAnonExclusive(page + i))
+				if (!write_upgrade_exclusive(page + i, 1))
 					SetPageAnonExclusive(page + i);
 			}
-			upgrade_ptes(vma, addr, ptep, nr);
+			upgrade_ptes(vma, addr, ptep, pte, nr);
 			any = true;
 		}
 		addr += nr * PAGE_SIZE;
@@ -170,7 +174,7 @@ static noinline bool reuse_block(struct vm_fault *vmf, struct folio *folio, unsi
  */
 unsigned long wp_reuse_around(struct vm_fault *vmf, struct folio *folio)
 {
-	unsigned long nr = nr_around(folio, vmf->address, vmf->pte);
+	unsigned long nr = nr_around(vmf, folio);
 
 	return nr > 1 && reuse_block(vmf, folio, nr) ? nr : 0;
 }

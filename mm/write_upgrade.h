@@ -224,6 +224,28 @@ static __always_inline bool write_upgrade_one(enum write_upgrade verdict,
 	return upgrade;
 }
 
+/**
+ * write_upgrade_still() - Is a verdict good after the page table lock was dropped?
+ * @vma: VMA of the entry, locked against changes all the time.
+ * @writable: The entry was to be writable.
+ * @folio: Folio that the entry maps now.
+ * @page: Page of @folio that the entry maps.
+ *
+ * For who found the same entry when the lock was taken again. Only of a page of a private
+ * mapping can the verdict be another one: the rest of the rules is in the entry, or in
+ * the VMA.
+ *
+ * Context: The page table lock is held.
+ * Return: true if it is; false if a write fault has to come first now.
+ */
+static __always_inline bool write_upgrade_still(struct vm_area_struct *vma, bool writable,
+						const struct folio *folio,
+						const struct page *page)
+{
+	return !writable || vma_test(vma, VMA_SHARED_BIT) ||
+	       write_upgrade_one(WRITE_UPGRADE_ASK_PAGE, folio, page);
+}
+
 bool can_change_pte_writable(struct vm_area_struct *vma, unsigned long addr,
 			     pte_t pte);
 bool can_change_pmd_writable(struct vm_area_struct *vma, unsigned long addr,

@@ -11,7 +11,7 @@ DECLARE_STATIC_KEY_TRUE(relaxed_tlb_enabled);
 
 void relaxed_tlb_flush(struct mm_struct *mm, unsigned long start, unsigned long end,
 		       unsigned int stride_shift);
-bool relaxed_tlb_repair(struct mm_struct *mm, bool spurious);
+bool relaxed_tlb_repair(struct mm_struct *mm, enum fault_flag flags, bool spurious);
 bool relaxed_tlb_repair_early(struct mm_struct *mm, unsigned long address,
 			      bool may_wait);
 
@@ -20,7 +20,8 @@ static inline void relaxed_tlb_init(struct mm_struct *mm)
 	atomic64_set(&mm->relaxed_tlb_gen, 0);
 }
 #else
-static inline bool relaxed_tlb_repair(struct mm_struct *mm, bool spurious)
+static inline bool relaxed_tlb_repair(struct mm_struct *mm, enum fault_flag flags,
+				      bool spurious)
 {
 	return false;
 }

@@ -111,6 +111,30 @@ static void verdicts(struct kunit *test)
 	}
 }
 
+static bool still(vm_flags_t flags, bool writable, struct folio *folio, unsigned int page)
+{
+	struct vm_area_struct vma = {};
+
+	vm_flags_init(&vma, flags);
+
+	return write_upgrade_still(&vma, writable, folio, &((struct made_up *)folio)->pages[page]);
+}
+
+/* After the page table lock was dropped a page may be shared, or another kind of page. */
+static void decided_before(struct kunit *test)
+{
+	struct folio *folio = make_folio(test, "ynyyyyyy");
+
+	KUNIT_EXPECT_TRUE(test, still(VM_WRITE, true, folio, 0));
+	KUNIT_EXPECT_FALSE(test, still(VM_WRITE, true, folio, 1));
+	/* Not to be writable is always right, and shared mappings do not ask the page. */
+	KUNIT_EXPECT_TRUE(test, still(VM_WRITE, false, folio, 1));
+	KUNIT_EXPECT_TRUE(test, still(VM_WRITE | VM_SHARED, true, folio, 1));
+	folio->mapping = NULL;
+	KUNIT_EXPECT_FALSE(test, still(VM_WRITE, true, folio, 0));
+	KUNIT_EXPECT_TRUE(test, still(VM_WRITE | VM_SHARED, true, folio, 0));
+}
+
 /* Bits that are not those of a protection. */
 static pte_t mkspecial_softdirty_uffd(pte_t pte, unsigned int bits)
 {
@@ -198,6 +222,7 @@ static struct kunit_case write_upgrade_cases[] = {
 	KUNIT_CASE(sub_batches),
 	KUNIT_CASE(not_anonymous),
 	KUNIT_CASE(verdicts),
+	KUNIT_CASE(decided_before),
 	KUNIT_CASE(changes),
 	{}
 };

@@ -448,6 +448,37 @@ static void upgrade_and_write(struct __test_metadata *_metadata, struct area *ar
 	EXPECT_TRUE(area_has(area, 3000));
 }
 
+/*
+ * A write that waited for the monitor finds its page upgraded. It did not fault because of
+ * a stale TLB entry. With a bug, it passes for such a fault, and after some of them the CPU
+ * flushes all that it holds.
+ */
+TEST_F(armed, resolved_is_not_repaired)
+{
+	static struct bench_counters before, after;
+	const char *skip = watch(0);
+	unsigned long repairs, traps = 0;
+	int counter;
+
+	if (skip)
+		SKIP(return, "%s", skip);
+	counter = bench_find_counter("nr_tlb_relaxed_repair");
+	if (counter < 0)
+		SKIP(return, "this kernel has no relaxed flush, or was told to do without");
+	bench_read(&before);
+	while (traps < 200) {
+		ASSERT_TRUE(protect(&areas[0], 0, areas[0].units, true));
+		ASSERT_TRUE(units_do(&other, write_units, &areas[0], 0, 1, 2000));
+		traps += areas[0].units;
+	}
+	bench_read(&after);
+	EXPECT_EQ(strange, 0);
+	repairs = after.value[counter] - before.value[counter];
+	EXPECT_LE(repairs, traps / 8) {
+		TH_LOG("%lu repairs of stale entries in %lu writes that trapped", repairs, traps);
+	}
+}
+
 /* With a bug, what moves with its monitor arrives without its traps, or next to them. */
 TEST_F(armed, mremap)
 {
