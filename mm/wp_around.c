@@ -150,7 +150,7 @@ static noinline bool reuse_block(struct vm_fault *vmf, struct folio *folio, unsi
 
 /**
  * wp_reuse_around() - Make the entries around a write fault exclusive and writable, too
- * @vmf: A write fault; its entry is mapped, locked and unchanged since the fault.
+ * @vmf: A write fault; its entry is mapped and locked, and maps the page of vmf->orig_pte.
  * @folio: Large anonymous folio that the entry maps.  Under this hold of the lock,
  *	   wp_can_reuse_anon_folio() has said that it belongs to this process alone.
  *
