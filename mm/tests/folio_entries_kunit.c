@@ -307,6 +307,7 @@ static void part(struct kunit *test)
 	toggle_all(test);
 }
 
+/* One by one: the last of a block folds it, as set_ptes() does. */
 static void single_pages(struct kunit *test)
 {
 	unsigned int i;
@@ -314,9 +315,11 @@ static void single_pages(struct kunit *test)
 	for (i = 0; i < NR; i++)
 		protect(test, i, 1, VM_READ);
 	KUNIT_EXPECT_EQ(test, nr_of('r'), NR);
+	expect_entries(test, "read-only page by page", "RRRRRRRR");
 	for (i = 0; i < NR; i++)
 		protect(test, i, 1, VM_READ | VM_WRITE);
 	KUNIT_EXPECT_EQ(test, nr_of('w'), NR);
+	expect_entries(test, "writable page by page", "WWWWWWWW");
 	toggle_all(test);
 }
 
