@@ -95,6 +95,20 @@ static unsigned int nr_before(struct vm_area_struct *vma, const struct folio *fo
 	return i;
 }
 
+/*
+ * Make entries writable whose pages are exclusive now. Of a folded block nothing has to be
+ * found out: it is set where it is.
+ */
+static void upgrade_reused(struct vm_area_struct *vma, unsigned long addr, pte_t *ptep,
+			   pte_t pte, unsigned int nr)
+{
+	if (nr == MODIFY_PROT_FOLDS && modify_prot_is_folded(pte) &&
+	    !modify_prot_needs_start(pte) && !modify_prot_fold_needs_start(addr, pte, nr))
+		modify_prot_commit_ptes(vma, addr, ptep, pte, pte_mkwrite(pte, vma), nr);
+	else
+		upgrade_ptes(vma, addr, ptep, pte, nr);
+}
+
 /* Make entries writable, and their pages exclusive. Were there any? */
 static bool reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
 		       unsigned long addr, pte_t *ptep, unsigned int max)
@@ -118,7 +132,7 @@ static bool reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
 				if (!write_upgrade_exclusive(page + i, 1))
 					SetPageAnonExclusive(page + i);
 			}
-			upgrade_ptes(vma, addr, ptep, pte, nr);
+			upgrade_reused(vma, addr, ptep, pte, nr);
 			any = true;
 		}
 		addr += nr * PAGE_SIZE;
