@@ -96,17 +96,14 @@ static unsigned int nr_before(struct vm_area_struct *vma, const struct folio *fo
 }
 
 /*
- * Make entries writable whose pages are exclusive now. Of a folded block nothing has to be
- * found out: it is set where it is.
+ * Is pte the first of a folded block, of which all is to be changed? Its entries are alike,
+ * and its pages are of one folio: it can be set where it is.
  */
-static void upgrade_reused(struct vm_area_struct *vma, unsigned long addr, pte_t *ptep,
-			   pte_t pte, unsigned int nr)
+static bool is_whole_block(unsigned long addr, pte_t pte, unsigned int max)
 {
-	if (nr == MODIFY_PROT_FOLDS && modify_prot_is_folded(pte) &&
-	    !modify_prot_needs_start(pte) && !modify_prot_fold_needs_start(addr, pte, nr))
-		modify_prot_commit_ptes(vma, addr, ptep, pte, pte_mkwrite(pte, vma), nr);
-	else
-		upgrade_ptes(vma, addr, ptep, pte, nr);
+	return modify_prot_is_folded(pte) && max >= MODIFY_PROT_FOLDS &&
+	       !modify_prot_needs_start(pte) &&
+	       !modify_prot_fold_needs_start(addr, pte, MODIFY_PROT_FOLDS);
 }
 
 /* Make entries writable, and their pages exclusive. Were there any? */
@@ -115,7 +112,7 @@ static bool reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
 {
 	const fpb_t flags = FPB_RESPECT_WRITE | FPB_RESPECT_SOFT_DIRTY;
 	unsigned int skipped = 0, nr, i;
-	bool reusable, any = false;
+	bool reusable, whole, any = false;
 	struct page *page;
 	pte_t pte;
 
@@ -127,12 +124,16 @@ static bool reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
 			break;
 		if (reusable) {
 			page = pfn_to_page(pte_pfn(pte));
-			nr = folio_pte_batch_flags(folio, NULL, ptep, &pte, max, flags);
-			for (i = 0; i < nr; i++) {
-				if (!write_upgrade_exclusive(page + i, 1))
-					SetPageAnonExclusive(page + i);
-			}
-			upgrade_reused(vma, addr, ptep, pte, nr);
+			whole = is_whole_block(addr, pte, max);
+			nr = whole ? MODIFY_PROT_FOLDS :
+				     folio_pte_batch_flags(folio, NULL, ptep, &pte, max, flags);
+			for (i = 0; i < nr; i++)
+				SetPageAnonExclusive(page + i);
+			if (whole)
+				modify_prot_commit_ptes(vma, addr, ptep, pte,
+							pte_mkwrite(pte, vma), nr);
+			else
+				upgrade_ptes(vma, addr, ptep, pte, nr);
 			any = true;
 		}
 		addr += nr * PAGE_SIZE;
