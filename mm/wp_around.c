@@ -127,6 +127,7 @@ static bool reuse_ptes(struct vm_area_struct *vma, struct folio *folio,
 			whole = is_whole_block(addr, pte, max);
 			nr = whole ? MODIFY_PROT_FOLDS :
 				     folio_pte_batch_flags(folio, NULL, ptep, &pte, max, flags);
+			VM_WARN_ON_ONCE(!pte_maps_folio(pte_advance_pfn(pte, nr - 1), folio));
 			for (i = 0; i < nr; i++)
 				SetPageAnonExclusive(page + i);
 			if (whole)
